@@ -1,0 +1,34 @@
+"""The catalogue of statements: one line each. Checks, documents and the command line enumerate it."""
+
+from __future__ import annotations
+
+from theorems.errors import InputError, nearest
+from theorems.records import Theorem
+from theorems.statements.composite import THEOREM_A, THEOREM_A_SQUARE
+from theorems.statements.composite_plus import THEOREM_A_PLUS
+from theorems.statements.descent import THEOREM_A0
+from theorems.statements.network import THEOREM_E
+from theorems.statements.newton import THEOREM_N
+
+THEOREMS: dict[str, Theorem] = {
+    theorem.id: theorem
+    for theorem in (
+        THEOREM_A,
+        THEOREM_A_SQUARE,
+        THEOREM_A_PLUS,
+        THEOREM_A0,
+        THEOREM_N,
+        THEOREM_E,
+    )
+}
+
+
+def theorem(identifier: str) -> Theorem:
+    """Return the statement of that identifier.
+
+    Raises InputError when there is none, naming the nearest.
+    """
+    if identifier not in THEOREMS:
+        known = ", ".join(THEOREMS)
+        raise InputError(f"unknown theorem {identifier!r}{nearest(identifier, THEOREMS)} (known: {known})")
+    return THEOREMS[identifier]

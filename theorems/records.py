@@ -1,0 +1,170 @@
+"""What a theorem is here: a frozen record, stated once, from which checks, tables and documents are derived.
+
+A record holds symbols, hypotheses, constants and claims as SymPy expressions. Constants are listed in the order in which
+they can be computed: each may use the record's symbols and the constants before it. A hypothesis is a *margin*, an expression
+that must be positive (``strict``) or nonnegative. A claim is a pair of expressions, measured and bound, over the constants
+and over the quantities that a run provides at each step or mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+import sympy
+
+from theorems.programs import Program, compile_program, evaluate
+
+
+class Scope(Enum):
+    """When a claim is checked."""
+
+    STEP = "at every recorded step"
+    MARK = "at every mark, where the kernel and the signals are measured"
+
+
+class Role(Enum):
+    """What a statement is for."""
+
+    CONVERGENCE = "certifies gradient descent"
+    EXISTENCE = "certifies that a solution exists"
+    DRIFT = "bounds how far the network moves along a certified run"
+
+
+class LossClass(Enum):
+    """For which losses a statement is the one to use."""
+
+    SQUARE = "the square loss, L = mu = 1"
+    GENERAL = "any loss with constants L and mu"
+    ANY = "every loss, the square loss included"
+
+
+class Strength(Enum):
+    """What kind of bound a theorem gives."""
+
+    SHARP = "attained: the constants cannot be improved without more information"
+    UPPER = "an upper bound, not known to be attained"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a statement comes from: authors, year, title, stable identifier, and the place in it."""
+
+    authors: str
+    year: int
+    title: str
+    identifier: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.authors} ({self.year}), {self.title}, {self.identifier}; {self.place}"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A symbol of a record and what it stands for."""
+
+    symbol: sympy.Symbol
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A condition ``margin > 0`` (or ``>= 0`` when not strict), with the sentence that states it."""
+
+    id: str
+    statement: str
+    margin: sympy.Expr
+    strict: bool = True
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A named constant: its symbol, its formula, what it is."""
+
+    symbol: sympy.Symbol
+    expression: sympy.Expr
+    meaning: str
+
+    @property
+    def name(self) -> str:
+        """The name under which values of this constant travel."""
+        return str(self.symbol.name)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One inequality: ``measured <= bound``, or ``measured >= bound`` when ``lower`` is set.
+
+    ``trivial_at_start`` marks a claim that is an identity at the certification step itself, where it is not counted.
+    """
+
+    id: str
+    statement: str
+    measured: sympy.Expr
+    bound: sympy.Expr
+    scope: Scope
+    lower: bool = False
+    trivial_at_start: bool = False
+
+
+@dataclass(frozen=True)
+class ProofStep:
+    """One step of a proof: its kind ("algebra", "identity" or "analytic") and what it asserts."""
+
+    kind: str
+    statement: str
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """A statement with everything needed to check it, render it and cite it."""
+
+    id: str
+    title: str
+    statement: str
+    quantities: tuple[Quantity, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    constants: tuple[Constant, ...]
+    claims: tuple[Claim, ...]
+    proof: tuple[ProofStep, ...]
+    source: Source
+    strength: Strength
+    role: Role
+    loss_class: LossClass = LossClass.ANY
+
+    def __post_init__(self) -> None:
+        known = {quantity.symbol for quantity in self.quantities}
+        for constant in self.constants:
+            unknown = constant.expression.free_symbols - known
+            assert not unknown, f"theorem {self.id}: {constant.name} uses {unknown} before their definition"
+            known.add(constant.symbol)
+        for hypothesis in self.hypotheses:
+            unknown = hypothesis.margin.free_symbols - known
+            assert not unknown, f"theorem {self.id}: hypothesis {hypothesis.id} uses unknown {unknown}"
+
+    def evaluate_constants(self, values: Mapping[str, Any], arithmetic: Any) -> dict[str, Any]:
+        """Return ``values`` together with every constant, computed in the given arithmetic (scalars or arrays)."""
+        known = dict(values)
+        for constant in self.constants:
+            known[constant.name] = evaluate_expression(constant.expression, known, arithmetic)
+        return known
+
+    def margins(self, values: Mapping[str, Any], arithmetic: Any) -> dict[str, Any]:
+        """Return each hypothesis' margin, given the symbols' and the constants' values."""
+        return {h.id: evaluate_expression(h.margin, values, arithmetic) for h in self.hypotheses}
+
+
+@lru_cache(maxsize=4096)
+def _program(expression: sympy.Expr) -> tuple[Program, tuple[str, ...]]:
+    symbols = sorted(expression.free_symbols, key=lambda symbol: str(symbol.name))
+    return compile_program([expression], symbols), tuple(str(symbol.name) for symbol in symbols)
+
+
+def evaluate_expression(expression: sympy.Expr, values: Mapping[str, Any], arithmetic: Any) -> Any:
+    """Evaluate one expression over named values in the given arithmetic, through the closed walker."""
+    program, names = _program(expression)
+    return evaluate(program, arithmetic, [values[name] for name in names])[0]

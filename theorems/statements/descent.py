@@ -1,0 +1,126 @@
+"""Theorem A0: the descent-lemma form. It allows steps up to twice as large and never sees L/mu in q, but pays 1/k0."""
+
+from __future__ import annotations
+
+from sympy import Integer, sqrt
+
+from theorems.records import Claim, Constant, Hypothesis, LossClass, ProofStep, Role, Scope, Strength, Theorem
+from theorems.statements.composite import (
+    LAMBDA,
+    conserved_path,
+    exit_radius,
+    remaining_path,
+    summed_residual_bound,
+)
+from theorems.statements.notation import (
+    COMPOSITE_QUANTITIES,
+    L,
+    Lambda,
+    R,
+    beta,
+    eta,
+    framework,
+    g,
+    gap,
+    gap_next,
+    kappa,
+    lambda0,
+    lambda_floor,
+    mu,
+    positive,
+    q,
+    r,
+    rate,
+    rbar,
+    remaining,
+    s,
+    s0,
+    summed,
+    summed_bound,
+)
+
+L_J = positive("L_J")
+k0 = positive("k0")
+gap_rate = positive("gap_rate")
+
+DESCENT = Claim("A0-descent", "descent: J_{k+1} <= J_k - eta k0 g_k^2", gap_next, gap - eta * k0 * g**2, Scope.STEP)
+
+THEOREM_A0 = Theorem(
+    id="A0",
+    title="Convergence of gradient descent by the descent lemma",
+    statement=(
+        "Let h be L-smooth and mu-PL, DF beta-Lipschitz on B(R), DF DF^* >= lambda0 I at theta0, L_J = L Lambda + "
+        "beta sqrt(mu L) s_0, 0 < eta < 2/L_J and k0 = 1 - eta L_J/2. If q0 = 2 beta s_0/(k0 lambda0) < 1 and R > rbar0 = "
+        "(sigma0/beta)(1 - sqrt(1 - q0)), "
+        "the path is at most rbar0 and the loss gap falls by the factor 1 - 2 eta k0 mu lambda0 (1 - q0) per step."
+    ),
+    quantities=COMPOSITE_QUANTITIES,
+    hypotheses=(
+        Hypothesis("H3", "the tangent kernel at theta0 is positive definite: lambda0 > 0", lambda0),
+        Hypothesis("step", "the step is below 2/L_J, so that k0 > 0", k0),
+        Hypothesis("q", "q0 < 1", 1 - q),
+        Hypothesis("radius", "the ball is larger than the path: R > rbar0", R - rbar),
+    ),
+    constants=(
+        LAMBDA,
+        # G0 = sqrt(2 L Delta_0) bounds |grad h(F(theta_k))|, and Delta_0 = mu s_0^2/2.
+        Constant(L_J, L * Lambda + beta * sqrt(L * mu) * s0, "smoothness of J = h o F along the path"),
+        Constant(k0, 1 - eta * L_J / 2, "share of the gradient's square that a step gains"),
+        Constant(kappa, Integer(1), "not used here: the descent form pays k0 instead"),
+        Constant(q, 2 * beta * s0 / (k0 * lambda0), "the quotient that must stay below 1"),
+        Constant(rbar, exit_radius(s0, k0, sqrt(lambda0), q), "bound of the path length"),
+        Constant(gap_rate, 1 - 2 * eta * k0 * mu * lambda0 * (1 - q), "certified factor of the loss gap per step"),
+        Constant(rate, sqrt(gap_rate), "certified factor of the residual per step"),
+        Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path"),
+        Constant(summed_bound, summed_residual_bound(rbar), "bound of the summed residuals"),
+    ),
+    claims=(
+        Claim("A0-a", "path length: r_k <= rbar0", r, rbar, Scope.STEP),
+        Claim(
+            "A0-b",
+            "rate: J_{k+1} - h* <= (1 - 2 eta k0 mu lambda0 (1 - q0)) (J_k - h*)",
+            gap_next,
+            gap_rate * gap,
+            Scope.STEP,
+        ),
+        Claim(
+            "A0-c",
+            "conserved inequality: s_k + k0 (sigma0 r_k - beta r_k^2/2) <= s_0",
+            s + conserved_path(k0, sqrt(lambda0), beta, r),
+            s0,
+            Scope.STEP,
+            trivial_at_start=True,
+        ),
+        Claim(
+            "A0-d",
+            "distance to the limit: sum_{j>=k} d_j <= (sqrt(lambda0 (1-q0) + 2 beta s_k/k0) - sigma0 sqrt(1-q0))/beta",
+            remaining,
+            remaining_path(s, k0, beta, lambda0 * (1 - q)),
+            Scope.STEP,
+        ),
+        Claim(
+            "A0-e",
+            "summed residuals: mu sum_j eta s_j <= -(1/beta) ln(1 - beta rbar0/sigma0)",
+            summed,
+            summed_bound,
+            Scope.STEP,
+        ),
+        DESCENT,
+    ),
+    proof=(
+        ProofStep(
+            "analytic",
+            "grad J is (L Lambda + beta |grad h(F(theta_k))|)-Lipschitz on the step's segment, and |grad h| <= G0",
+        ),
+        ProofStep("analytic", "J(theta_{k+1}) <= J(theta_k) - eta k0 g_k^2 (descent lemma)"),
+        ProofStep("algebra", "with g >= sigma mu s: s_k - s_{k+1} >= k0 sigma_k d_k"),
+        ProofStep(
+            "analytic",
+            "a left sum of the decreasing function sigma0 - beta r is at least its integral; no exit as in Theorem A",
+        ),
+    ),
+    source=framework("convergence theorem for nonconvex composite optimization, descent-lemma form"),
+    strength=Strength.UPPER,
+    role=Role.CONVERGENCE,
+    loss_class=LossClass.ANY,
+)
