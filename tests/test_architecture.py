@@ -1,0 +1,78 @@
+"""The import rules, from the syntax trees: theorems and numerics import nothing else of ours, verify imports both."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("theorems", "numerics", "verify")
+ALLOWED = {"theorems": {"theorems"}, "numerics": {"numerics"}, "verify": set(OURS)}
+FORBIDDEN = {"numerics": {"sympy", "mpmath", "flint"}, "theorems": {"numba"}, "verify": set()}
+MODULES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
+LONGEST = 400
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the layer"
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_respect_the_layers(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    roots = {name.split(".")[0] for name in imported(ast.parse(path.read_text()))}
+    assert roots & set(OURS) <= ALLOWED[package]
+    assert not roots & FORBIDDEN[package]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_house_rules(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "a module says what it is"
+    assert len(text.splitlines()) <= LONGEST
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, "no bare except"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("print", "eval", "exec", "sympify", "lambdify"), node.func.id
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in ("sympify", "lambdify", "parse_expr"), node.attr
+
+
+def test_public_functions_have_docstrings() -> None:
+    bare = []
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            named = isinstance(node, ast.FunctionDef | ast.ClassDef)
+            if named and not node.name.startswith("_") and not ast.get_docstring(node):
+                bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert not bare
+
+
+def test_hypothesis_is_needed_only_by_the_strategies() -> None:
+    users = [path.name for path in MODULES if any(name.startswith("hypothesis") for name in imported(ast.parse(path.read_text())))]
+    assert users == ["strategies.py"]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, runpy\n"
+        "sys.argv = ['overparam', '--help']\n"
+        "try:\n    runpy.run_module('verify', run_name='__main__')\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'sympy', 'numba', 'scipy', 'matplotlib', 'flint', 'sklearn', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,19 @@
+"""The entry point of the command ``overparam``; everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import os
+
+
+def main() -> None:
+    """Run the command line."""
+    # One thread pool: kernels run on numba's threads and call single-threaded BLAS. Of numba's pools, workqueue neither spins
+    # nor suffers from busy neighbours. Both must be chosen before the libraries are imported; a user's own choice is kept.
+    os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
+    from verify.commands import cli
+
+    cli()
+
+
+if __name__ == "__main__":
+    main()

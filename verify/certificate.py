@@ -1,0 +1,323 @@
+"""Certificates: from a point of a run to a proof that gradient descent reaches a global optimum, or the reason why not.
+
+A certificate is a radius R that passes: beta(R) from the ball recursion, rbar(beta(R)) from the theorem, and R > rbar. Both maps
+increase, so the iteration R <- (1 + slack) rbar(beta(R)) from R = 0 stays below every radius that passes with that slack; it
+either reaches one or proves that there is none. The search runs in floats; what it finds is then re-evaluated in balls that
+contain the measured numbers with their errors, and only a hypothesis that holds for the whole ball counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from theorems.arithmetic import BALL, FLOAT, ball_from_float_with_error, exactly, lower, upper, working_precision
+from theorems.ball import BallBounds, ball_bounds
+from theorems.catalogue import THEOREMS
+from theorems.losses import LossConstants
+from theorems.records import Hypothesis, LossClass, Role, Theorem
+from verify.point import Point
+
+SEARCH_ITERATIONS = 400
+SLACKS = (1e-6, 1e-5, 1e-4, 1e-3)  # the slack of the radius search, raised every hundred iterations
+LAMBDA_SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)  # (H3) with lambda0 implies it with every smaller value
+STEP_RESOLUTION = 1e-3  # how closely the largest step is bracketed where it has no closed form
+TINY_STEP = 2.0**-30  # a share of 1/(L lambda_max): if no such step certifies, none does
+STEP_SAFETY = 1e-9  # relative distance from the largest admissible step, far above the rounding of 1/(L Lambda)
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """A constant with proved ends (proved from the measured numbers): lower <= true value <= upper."""
+
+    value: float
+    lower: Fraction
+    upper: Fraction
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Which hypothesis failed, by how much, and what would satisfy it."""
+
+    theorem: str
+    hypothesis: str
+    statement: str
+    margin: float | None
+    detail: str
+    remedies: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One theorem tried at one point: its constants when it certifies, or its failure."""
+
+    theorem: Theorem
+    radius: float
+    constants: dict[str, float]
+    failure: Failure | None
+
+    @property
+    def rate(self) -> float:
+        """The certified factor per step; infinite when the theorem does not certify."""
+        return self.constants["rate"] if self.failure is None else math.inf
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The outcome at one point.
+
+    theorem: the statement that certifies most, or that came nearest. constants: enclosed, under the symbols' names. bounds: the
+    ball recursion at ``radius`` in floats (for the drift claims). attempts: every statement tried. others: certificates by other
+    statements at the same point, whose claims are checked as well.
+    """
+
+    certified: bool
+    theorem: Theorem | None
+    rigor: str
+    point: Point | None
+    step: int
+    step_size: float | None
+    radius: float
+    constants: dict[str, Enclosed]
+    bounds: BallBounds | None
+    failure: Failure | None
+    attempts: tuple[Attempt, ...]
+    others: tuple[Certificate, ...] = ()
+
+
+class BetaOnBall:
+    """beta(R) in floats, remembered for each R: the searches of several theorems ask for the same radii."""
+
+    def __init__(self, point: Point, floor: float) -> None:
+        self._point, self._floor, self._known = point, floor, dict[float, float]()
+
+    def __call__(self, radius: float) -> float:
+        """Return max(beta(R), floor). A model linear in its parameters has beta = 0, where formulas with 1/beta are 0/0; any
+        larger Lipschitz constant is valid too, and a positive one keeps them finite."""
+        if radius not in self._known:
+            beta = float(ball_bounds(self._point.signals, radius, FLOAT).beta)
+            self._known[radius] = max(beta, self._floor)
+        return self._known[radius]
+
+
+def beta_floor(lambda0: float, residual: float) -> float:
+    """A beta so small that q = 2 beta s/lambda0 is 2^-39: see BetaOnBall."""
+    return 2.0**-40 * lambda0 / residual if residual > 0 else 2.0**-40
+
+
+def convergence_theorems(loss: LossConstants) -> tuple[Theorem, ...]:
+    """The statements of the catalogue that can certify gradient descent for a loss with these constants."""
+    square = loss.mu.lower == 1 and loss.smoothness.upper == 1
+    fitting = {LossClass.ANY, LossClass.SQUARE if square else LossClass.GENERAL}
+    return tuple(t for t in THEOREMS.values() if t.role is Role.CONVERGENCE and t.loss_class in fitting)
+
+
+def certify(point: Point, loss: LossConstants, step_size: float | None) -> Certificate:
+    """Certify gradient descent from ``point`` with the given step, or with the largest step the theorems allow (None).
+
+    point: the measured signals, spectrum and residual. loss: enclosed mu and L. Returns a Certificate; ``certified`` is true
+    only if every hypothesis holds for all values within the measured numbers' errors. Source: theory notes A, A+, A0, E6.
+    """
+    lambda0 = point.lambda_min - point.eigenvalue_error
+    if not (math.isfinite(point.residual) and math.isfinite(point.lambda_max)):
+        return refused(point, step_size, "finite", "the run is not finite at this step")
+    if not lambda0 > 0:
+        text = (
+            f"the smallest eigenvalue of the tangent kernel, {point.lambda_min:.3e}, cannot be told from 0 "
+            f"(its error is up to {point.eigenvalue_error:.1e})"
+        )
+        return refused(point, step_size, "H3", text)
+    beta_of = BetaOnBall(point, beta_floor(lambda0, point.residual))
+    attempts = []
+    for theorem in convergence_theorems(loss):
+        for share in _lambda_shares(theorem, lambda0, loss, step_size):
+            values = _float_values(point, loss, lambda0 * share)
+            attempt = _attempt(theorem, values, beta_of, step_size)
+            if attempt.failure is None:
+                enclosed = _enclose(attempt, point, loss, share)
+                if enclosed is not None:
+                    attempts.append((attempt, enclosed))
+                    continue
+                attempt = _undecided(attempt)
+            attempts.append((attempt, {}))
+    return _choose(point, step_size, attempts)
+
+
+def refused(point: Point | None, step_size: float | None, hypothesis: str, reason: str) -> Certificate:
+    """A certificate that says no, with its reason."""
+    failure = Failure("", hypothesis, reason, None, reason)
+    step = point.step if point is not None else 0
+    return Certificate(False, None, "floating point", point, step, step_size, 0.0, {}, None, failure, ())
+
+
+def smallest_radius(theorem: Theorem, values: dict[str, float], beta_of: Callable[[float], float]) -> Attempt:
+    """Iterate R from below until the theorem's hypotheses hold at R, or one of them fails for every larger R as well."""
+    radius = 0.0
+    for iteration in range(SEARCH_ITERATIONS):
+        known = {**values, "R": radius, "beta": beta_of(radius)}
+        constants = theorem.evaluate_constants(known, FLOAT)
+        margins = theorem.margins(constants, FLOAT)
+        for hypothesis in theorem.hypotheses:
+            if hypothesis.id != "radius" and not _satisfied(hypothesis, margins[hypothesis.id]):
+                return Attempt(theorem, radius, constants, _failure(theorem, hypothesis, constants, margins, radius))
+        if margins["radius"] > 0:
+            return Attempt(theorem, radius, constants, None)
+        slack = SLACKS[iteration * len(SLACKS) // SEARCH_ITERATIONS]
+        radius = constants["rbar"] * (1 + slack) + 1e-300
+    hypothesis = next(h for h in theorem.hypotheses if h.id == "radius")
+    return Attempt(theorem, radius, constants, _failure(theorem, hypothesis, constants, margins, radius))
+
+
+def existence_radius(theorem: Theorem, point: Point) -> tuple[float, float] | None:
+    """Theorem N at a point: (N, bound of the distance to a solution), or None when it does not apply.
+
+    Evaluated in floats from the measured numbers with their errors taken against the statement.
+    """
+    lambda0 = point.lambda_min - point.eigenvalue_error
+    if point.newton_step is None or not lambda0 > 0 or not math.isfinite(point.newton_step):
+        return None
+    beta_of = BetaOnBall(point, beta_floor(lambda0, point.residual))
+    # beta is a sum of products of at most 4 L measured norms.
+    inflate = 1 + 8 * point.signals.layers * point.norm_error
+    values = {"lambda0": lambda0, "newton_step": point.newton_step}
+    attempt = smallest_radius(theorem, values, lambda radius: beta_of(radius) * inflate)
+    return (attempt.constants["q"], attempt.constants["rbar"]) if attempt.failure is None else None
+
+
+def _satisfied(hypothesis: Hypothesis, margin: float) -> bool:
+    return margin > 0 if hypothesis.strict else margin >= 0  # NaN fails both
+
+
+def _attempt(theorem: Theorem, values: dict[str, float], beta_of: Callable[[float], float], step_size: float | None) -> Attempt:
+    if step_size is not None:
+        return smallest_radius(theorem, {**values, "eta": step_size}, beta_of)
+    # The largest step: each larger step gives a smaller kappa or k0, a longer path and a larger Lambda, so admissible steps
+    # form an interval from 0. For the square loss the path does not depend on the step and the end is 1/Lambda; else bisect.
+    low, high = 0.0, 1 / (values["L"] * values["lambda_max"])
+    best = smallest_radius(theorem, {**values, "eta": TINY_STEP * high}, beta_of)
+    middle = (1 - STEP_SAFETY) / (values["L"] * best.constants["Lambda"])
+    while best.failure is None and high - low > STEP_RESOLUTION * high:
+        attempt = smallest_radius(theorem, {**values, "eta": middle}, beta_of)
+        if attempt.failure is None:
+            low, best = middle, attempt
+            if theorem.loss_class is LossClass.SQUARE:
+                break
+        else:
+            high = middle
+        middle = (low + high) / 2
+    return best
+
+
+def _lambda_shares(theorem: Theorem, lambda0: float, loss: LossConstants, step_size: float | None) -> Iterable[float]:
+    """Shares of lambda0 to try: kappa lambda0 is not monotone when L > mu, so a smaller lambda0 may certify more."""
+    if theorem.loss_class is not LossClass.GENERAL or step_size is None:
+        return (1.0,)
+    smooth, mu = float(loss.smoothness.upper), float(loss.mu.lower)
+    # x (1 - eta L x)/(1 - eta mu x), which q divides by, is largest here.
+    best = 1 / (step_size * smooth * (1 + math.sqrt(max(1 - mu / smooth, 0.0))))
+    return sorted({*LAMBDA_SHARES, min(1.0, best / lambda0)}, reverse=True)
+
+
+def _float_values(point: Point, loss: LossConstants, lambda0: float) -> dict[str, float]:
+    return {
+        "L": float(loss.smoothness.upper),
+        "mu": float(loss.mu.lower),
+        "lambda0": lambda0,
+        "lambda_max": point.lambda_max + point.eigenvalue_error,
+        "s0": point.residual + point.residual_error,
+    }
+
+
+def _enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) -> dict[str, Enclosed] | None:
+    """Evaluate the theorem in balls that contain the measured numbers; None when a hypothesis does not hold throughout."""
+    theorem = attempt.theorem
+    floor = beta_floor(point.lambda_min - point.eigenvalue_error, point.residual)
+    with working_precision():
+        bounds = ball_bounds(point.signals_in_balls(), ball_from_float_with_error(attempt.radius, 0), BALL)
+        beta = BALL.maximum(bounds.beta, ball_from_float_with_error(floor, 0))
+        values = {
+            # Larger L and smaller mu are constants of the same loss, so these ends are exact numbers.
+            "L": BALL.constant(loss.smoothness.upper),
+            "mu": BALL.constant(loss.mu.lower),
+            "lambda0": ball_from_float_with_error(point.lambda_min, point.eigenvalue_error) * BALL.constant(exactly(share)),
+            "lambda_max": ball_from_float_with_error(point.lambda_max, point.eigenvalue_error),
+            "s0": ball_from_float_with_error(point.residual, point.residual_error),
+            "eta": ball_from_float_with_error(attempt.constants["eta"], 0),
+            "R": ball_from_float_with_error(attempt.radius, 0),
+            "beta": beta,
+        }
+        constants = theorem.evaluate_constants(values, BALL)
+        margins = theorem.margins(constants, BALL)
+        if not all(_proved(hypothesis, margins[hypothesis.id]) for hypothesis in theorem.hypotheses):
+            return None
+        return {name: _enclosed(ball) for name, ball in constants.items()}
+
+
+def _proved(hypothesis: Hypothesis, margin: Any) -> bool:
+    if not margin.is_finite():
+        return False
+    end = lower(margin)
+    return end > 0 if hypothesis.strict else end >= 0
+
+
+def _enclosed(ball: Any) -> Enclosed:
+    low, high = lower(ball), upper(ball)
+    return Enclosed(float((low + high) / 2), low, high)
+
+
+def _failure(
+    theorem: Theorem, hypothesis: Hypothesis, constants: dict[str, float], margins: dict[str, float], radius: float
+) -> Failure:
+    margin = float(margins[hypothesis.id])
+    if hypothesis.id == "q":
+        quotient = constants.get("q", math.nan)
+        where = "already on a ball of radius 0" if radius == 0 else f"on the ball of radius {radius:.3g} that the path needs"
+        detail = f"q = {quotient:.4g} {where}; it must be below 1 (too large by the factor {quotient:.3g})"
+    elif hypothesis.id == "step":
+        largest = 1 / (constants["L"] * constants["Lambda"])
+        detail = f"the step {constants['eta']:.6g} is too large: 1/(L Lambda) = {largest:.6g} on the ball of radius {radius:.3g}"
+    else:
+        detail = f"{hypothesis.statement}: margin {margin:.3g} at radius {radius:.3g}"
+    return Failure(theorem.id, hypothesis.id, hypothesis.statement, margin if math.isfinite(margin) else None, detail)
+
+
+def _undecided(attempt: Attempt) -> Attempt:
+    detail = "the hypotheses hold in floats, but not for every value within the measured numbers' errors"
+    failure = Failure(attempt.theorem.id, "enclosure", detail, None, detail)
+    return Attempt(attempt.theorem, attempt.radius, attempt.constants, failure)
+
+
+def _choose(point: Point, step_size: float | None, attempts: list[tuple[Attempt, dict[str, Enclosed]]]) -> Certificate:
+    """The statement with the best certified rate; without one, the statement whose q came nearest to 1."""
+    ranked = sorted(attempts, key=lambda pair: (pair[0].rate, pair[0].constants.get("q", math.inf)))
+    first = _as_certificate(point, step_size, *ranked[0])
+    others: dict[str, Certificate] = {}
+    for attempt, enclosed in ranked[1:]:
+        # A statement solved for its own largest step says nothing about a run with another step.
+        same_step = attempt.constants["eta"] == first.step_size
+        if attempt.failure is None and attempt.theorem is not first.theorem and same_step:
+            others.setdefault(attempt.theorem.id, _as_certificate(point, step_size, attempt, enclosed))
+    tried = tuple(attempt for attempt, _ in attempts)
+    return dataclasses.replace(first, attempts=tried, others=tuple(others.values()))
+
+
+def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclosed: dict[str, Enclosed]) -> Certificate:
+    bounds = ball_bounds(point.signals, best.radius, FLOAT)
+    certified = best.failure is None
+    return Certificate(
+        certified=certified,
+        theorem=best.theorem,
+        rigor="floating point",
+        point=point,
+        step=point.step,
+        step_size=best.constants["eta"] if certified else step_size,
+        radius=best.radius,
+        constants=enclosed,
+        bounds=bounds,
+        failure=best.failure,
+        attempts=(best,),
+    )

@@ -1,0 +1,302 @@
+"""Checks of the claims of a certified run: each claim's two sides over intervals, at every recorded step or mark.
+
+The theorems speak of exact gradient descent from theta_N; the run is a float64 run whose measured numbers carry errors. Both enter
+as intervals, and only in the direction that cannot turn a failure into a success: a check HOLDS when the largest possible
+measured value is below the least possible bound, and is VIOLATED when the least possible measured value, lowered further by what
+rounding of the steps can have done to the run, exceeds the largest possible bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theorems.arithmetic import INTERVAL, Interval, as_interval, certainly_at_most, certainly_exceeds
+from theorems.records import Claim, Scope, Theorem, evaluate_expression
+from verify.certificate import Certificate, Enclosed
+from verify.verdict import CheckedClaim, Verdict, counted
+
+Array = NDArray[np.float64]
+LONGEST_STRIDE = 4096  # of steps that an iterated bound spans
+DECISIVE = 8  # times the errors: the guaranteed decrease over the steps of one check
+SEEN_SHARE = 0.25  # of a bound on the remaining path: what may come from beyond the end of the run
+UNSEEN = -np.inf  # marks a quantity that the run has not measured at a step; such steps are not checks
+
+
+@dataclass(frozen=True)
+class MeasuredSteps:
+    """The run from the certification step N to its end: arrays over the steps k = N, ..., end.
+
+    residual: s_k and residual_error: its absolute error. gradient_norm: |grad J(theta_k)| and gradient_error. length:
+    |theta_{k+1} - theta_k| of the run as it was computed, and length_error. step_error: bounds of
+    |theta_{k+1} - (theta_k - eta grad J(theta_k))|, the rounding of one step. mu: PL constant. eta: step size.
+    """
+
+    first: int
+    residual: Array
+    residual_error: Array
+    gradient_norm: Array
+    gradient_error: Array
+    length: Array
+    length_error: Array
+    step_error: Array
+    mu: float
+    eta: float
+
+
+@dataclass(frozen=True)
+class MeasuredMarks:
+    """The marks after the certification step: for each symbol of the drift claims the measured values and absolute errors."""
+
+    steps: NDArray[np.int64]
+    values: Mapping[str, Array]
+    errors: Mapping[str, Array]
+
+
+def float_ends(constant: Enclosed) -> Interval:
+    """The constant as an interval of doubles, rounded outward."""
+    low, high = float(constant.lower), float(constant.upper)
+    return Interval(
+        np.float64(np.nextafter(low, -np.inf) if low > constant.lower else low),
+        np.float64(np.nextafter(high, np.inf) if high < constant.upper else high),
+    )
+
+
+def around(values: Array, below: Array | float, above: Array | float) -> Interval:
+    """[values - below, values + above], rounded outward."""
+    return Interval(np.nextafter(values - below, -np.inf), np.nextafter(values + above, np.inf))
+
+
+def check_certificate(certificate: Certificate, steps: MeasuredSteps) -> list[CheckedClaim]:
+    """Check every claim of the certificate's theorem against the run."""
+    theorem = certificate.theorem
+    assert theorem is not None
+    constants = {name: float_ends(value) for name, value in certificate.constants.items()}
+    return _checked(theorem, constants, steps, None)
+
+
+def check_along(theorem: Theorem, certificate: Certificate, steps: MeasuredSteps, marks: MeasuredMarks) -> list[CheckedClaim]:
+    """Check the claims of a statement that holds along any certified run, from the certificate's constants."""
+    given = {name: float_ends(value) for name, value in certificate.constants.items()}
+    wanted = {str(quantity.symbol) for quantity in theorem.quantities}
+    own = theorem.evaluate_constants({name: value for name, value in given.items() if name in wanted}, INTERVAL)
+    for hypothesis in theorem.hypotheses:
+        margin = as_interval(theorem.margins(own, INTERVAL)[hypothesis.id])
+        if not bool(margin.lower > 0 if hypothesis.strict else margin.lower >= 0):
+            return not_applicable(theorem, f"hypothesis not met: {hypothesis.statement}")
+    return _checked(theorem, {**given, **own}, steps, marks)
+
+
+def _checked(
+    theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps, marks: MeasuredMarks | None
+) -> list[CheckedClaim]:
+    at_steps = np.arange(steps.first, steps.first + len(steps.residual) - 1)
+    symbols = {Scope.STEP: (at_steps, step_symbols(theorem, constants, steps))}
+    if marks is not None:
+        measured = {name: around(values, marks.errors[name], marks.errors[name]) for name, values in marks.values.items()}
+        symbols[Scope.MARK] = (marks.steps, measured)
+    found = []
+    for claim in theorem.claims:
+        when, values = symbols[claim.scope]
+        known = {**constants, **values}
+        found.append(check_iterated(claim, theorem.id, known, when) if claim.iterates else check(claim, theorem.id, known, when))
+    return found
+
+
+def not_applicable(theorem: Theorem, reason: str) -> list[CheckedClaim]:
+    """The theorem's claims where its hypotheses are not met: they claim nothing, and are counted as such."""
+    return [
+        CheckedClaim(
+            claim.id,
+            claim.statement,
+            theorem.id,
+            None,
+            None,
+            None,
+            None,
+            None,
+            counted({Verdict.NOT_APPLICABLE: 1}),
+            Verdict.NOT_APPLICABLE,
+            reason,
+        )
+        for claim in theorem.claims
+    ]
+
+
+def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps) -> dict[str, Interval]:
+    """The quantities of a run that step claims speak of, for k = N, ..., end - 1, as intervals.
+
+    Rounding of the steps: a run with |theta_{k+1} - (theta_k - eta grad J)| <= eps satisfies the claims with s_{k+1} enlarged by
+    c eps and the start's residual by k c eps, c = sigma0 + sqrt(Lambda L/mu)/kappa (theory notes, A1 (b), (c)). So s_{k+1} may be
+    larger than exact gradient descent allows, by that much, without contradicting anything: its lower end is lowered, and the
+    upper end of s_0 raised, which widens UNDECIDED and never HOLDS.
+    """
+    s, s_error = steps.residual, steps.residual_error
+    count = len(s) - 1
+    length, length_error = steps.length[:-1], steps.length_error[:-1]
+    charge = perturbation(constants) * steps.step_error[:-1]
+    charged = np.concatenate([[0.0], np.cumsum(charge)[:-1]])
+    path, path_error = _path(length, length_error)
+    summed = np.cumsum(steps.eta * steps.mu * s[:-1])
+    summed_error = np.cumsum(steps.eta * steps.mu * s_error[:-1]) + _summation_error(summed)
+    later = around(s[1:], s_error[1:] + charge, s_error[1:])
+    now = around(s[:-1], s_error[:-1], s_error[:-1])
+    start = constants["s0"]
+    half_mu = INTERVAL.multiply(constants["mu"] if "mu" in constants else 1.0, 0.5)
+    symbols = {
+        "s": now,
+        "s_next": later,
+        "r": around(path[:-1], path_error[:-1], path_error[:-1]),
+        "g": around(steps.gradient_norm[:-1], steps.gradient_error[:-1], steps.gradient_error[:-1]),
+        "gap": INTERVAL.multiply(half_mu, INTERVAL.power(now, 2)),
+        "gap_next": INTERVAL.multiply(half_mu, INTERVAL.power(later, 2)),
+        "summed": around(summed, summed_error, summed_error),
+        "s0": Interval(np.broadcast_to(start.lower, count), np.nextafter(start.upper + charged, np.inf)),
+    }
+    return symbols | _remaining(theorem, constants, steps, length, length_error)
+
+
+def perturbation(constants: Mapping[str, Interval]) -> float:
+    """2 (sigma0 + sqrt(Lambda L/mu)/kappa): at least c1 and c2 of Theorem A1 for one step's error."""
+    sigma = float(np.sqrt(constants["lambda0"].upper))
+    ratio = float(constants["L"].upper / constants["mu"].lower) if "L" in constants else 1.0
+    kappa = float(constants["kappa"].lower)
+    return 2 * (sigma + float(np.sqrt(constants["Lambda"].upper * ratio)) / kappa)
+
+
+def _path(length: Array, length_error: Array) -> tuple[Array, Array]:
+    """r_N = 0, ..., r_end and the errors: those of the lengths, and of summing them."""
+    path = np.concatenate([[0.0], np.cumsum(length)])
+    return path, np.concatenate([[0.0], np.cumsum(length_error)]) + _summation_error(path)
+
+
+def _summation_error(partial_sums: Array) -> Array:
+    """Recursive summation of k nonnegative terms errs by at most k u times the sum (to first order; the 2 covers the rest)."""
+    return 2 * np.finfo(np.float64).eps * np.arange(1, len(partial_sums) + 1) * np.abs(partial_sums)
+
+
+def _remaining(
+    theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps, length: Array, length_error: Array
+) -> dict[str, Interval]:
+    """The remaining path from k: what the run still went, plus at most what the claim itself allows after its end.
+
+    The claim's bound T obeys d_k + T(s_{k+1}) <= T(s_k), so that the sum to the end of the run plus T(s_end) is at most T(s_k) if
+    the theorem holds; it bounds the path of the infinite run from above. Where T(s_end) exceeds a quarter of T(s_k) much of that
+    number would be the theorem's own and little would be checked: such steps, the last of the run, are not counted as checks.
+    """
+    bound = next((claim.bound for claim in theorem.claims if str(claim.measured) == "remaining"), None)
+    if bound is None:
+        return {}
+    everywhere = around(steps.residual, steps.residual_error, steps.residual_error)
+    allowed = as_interval(evaluate_expression(bound, {**constants, "s": everywhere}, INTERVAL))
+    after = allowed.upper[-1]
+    gone = np.cumsum(length[::-1])[::-1]
+    error = np.cumsum(length_error[::-1])[::-1] + _summation_error(gone[::-1])[::-1]
+    seen = after <= SEEN_SHARE * allowed.lower[:-1]
+    low, high = np.nextafter(gone - error, -np.inf), np.nextafter(gone + error + after, np.inf)
+    return {"remaining": Interval(np.where(seen, low, UNSEEN), np.where(seen, high, UNSEEN))}
+
+
+def check(claim: Claim, theorem: str, symbols: Mapping[str, Any], steps: NDArray[np.int64]) -> CheckedClaim:
+    """Compare the claim's sides at every step (or mark) and summarize at the check with the least room."""
+    shape = (len(steps),)
+    sides = [evaluate_expression(side, symbols, INTERVAL) for side in (claim.measured, claim.bound)]
+    measured, bound = (broadcast(side, shape) for side in sides)
+    return summarize(claim, theorem, measured, bound, steps)
+
+
+def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], steps: NDArray[np.int64]) -> CheckedClaim:
+    """Check each value against the bound applied p times to the value p steps earlier.
+
+    p = 1 wherever one step's guaranteed decrease exceeds DECISIVE times the errors of both sides; where it does not, the smallest
+    power of 2 for which the guaranteed decrease over p steps does, as far as the run since the certification allows, and at most
+    LONGEST_STRIDE. The choice depends on the bound and the errors alone, never on the outcome.
+    """
+    name, shape = str(claim.iterates), (len(steps),)
+    symbols = {key: as_interval(symbols[key]) for key in {str(x) for x in claim.bound.free_symbols | claim.measured.free_symbols}}
+    now = broadcast(symbols[name], shape)
+    measured = broadcast(evaluate_expression(claim.measured, symbols, INTERVAL), shape)
+    width = measured.upper - measured.lower
+    lowered, low, high = measured.lower.copy(), np.full(shape, np.nan), np.full(shape, np.nan)
+    pending, stride = np.arange(len(steps)), 1
+    while len(pending):
+        base = pending + 1 - stride
+        value = now[base]
+        for ahead in range(stride):
+            at = {other: x[base + ahead] if x.shape == shape else x for other, x in symbols.items()}
+            value = as_interval(evaluate_expression(claim.bound, {**at, name: value}, INTERVAL))
+        error = width[pending] + value.upper - value.lower
+        final = (middle(now)[base] - middle(value) > DECISIVE * error) | (base - stride < 0) | (2 * stride > LONGEST_STRIDE)
+        done = pending[final]
+        low[done], high[done] = value.lower[final], value.upper[final]
+        # Rounding of p steps may lift the run p times as far as that of one, which is part of the width.
+        lowered[done] -= (stride - 1) * width[done]
+        pending, stride = pending[~final], 2 * stride
+    return summarize(claim, theorem, Interval(lowered, measured.upper), Interval(low, high), steps)
+
+
+def summarize(claim: Claim, theorem: str, measured: Interval, bound: Interval, steps: NDArray[np.int64]) -> CheckedClaim:
+    """Verdicts of all checks, and the check with the least room."""
+    small, large = (bound, measured) if claim.lower else (measured, bound)
+    holds, violated = certainly_at_most(small, large), certainly_exceeds(small, large)
+    keep = np.isneginf(measured.upper) == 0
+    if claim.trivial_at_start and len(keep):
+        keep[0] = False
+    if not keep.all():
+        small, large, measured, bound = small[keep], large[keep], measured[keep], bound[keep]
+        holds, violated, steps = holds[keep], violated[keep], steps[keep]
+    if not len(steps):
+        reason = "no step was recorded after the certification step"
+        counts = counted({Verdict.NOT_APPLICABLE: 1})
+        return CheckedClaim(
+            claim.id, claim.statement, theorem, None, None, None, None, None, counts, Verdict.NOT_APPLICABLE, reason
+        )
+    counts = counted(
+        {
+            Verdict.HOLDS: int(holds.sum()),
+            Verdict.VIOLATED: int(violated.sum()),
+            Verdict.UNDECIDED: int((~holds & ~violated).sum()),
+        }
+    )
+    verdict = next(v for v in (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.HOLDS) if counts[v])
+    # The ends that decide: the least possible bound against the largest possible measured value (or the reverse).
+    with np.errstate(all="ignore"):
+        room = large.lower / small.upper
+    relevant = {Verdict.HOLDS: holds, Verdict.VIOLATED: violated, Verdict.UNDECIDED: ~holds & ~violated}[verdict]
+    ranked = np.where(relevant & ~np.isnan(room), room, np.inf)
+    at = int(np.argmin(ranked))
+    error = (measured.upper[at] - measured.lower[at] + bound.upper[at] - bound.lower[at]) / 2
+    deciding = (bound.upper, measured.lower) if claim.lower else (bound.lower, measured.upper)
+    return CheckedClaim(
+        id=claim.id,
+        statement=claim.statement,
+        theorem=theorem,
+        bound=float(deciding[0][at]),
+        measured=float(deciding[1][at]),
+        error=float(error),
+        slack=float(room[at]),
+        step=int(steps[at]),
+        counts=counts,
+        verdict=verdict,
+        reason=_reason(claim, verdict, counts, len(steps)),
+    )
+
+
+def broadcast(x: Any, shape: tuple[int, ...]) -> Interval:
+    """The interval (or number) repeated over a shape."""
+    given = as_interval(x)
+    return Interval(np.broadcast_to(given.lower, shape), np.broadcast_to(given.upper, shape))
+
+
+def middle(x: Interval) -> Array:
+    """The middles of intervals."""
+    return np.asarray(x.lower + (x.upper - x.lower) / 2)
+
+
+def _reason(claim: Claim, verdict: Verdict, counts: dict[Verdict, int], total: int) -> str:
+    where = "steps" if claim.scope is Scope.STEP else "marks"
+    return f"{verdict.value} ({counts[verdict]} of {total} {where})"

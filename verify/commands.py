@@ -1,0 +1,157 @@
+"""The command line: verify, certify, theorems.
+
+Exit statuses: 0 certified and every check holds, 1 a check is violated, 2 bad input, 3 no certificate or something undecided.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from numerics.network import Architecture
+    from verify.problem import Problem
+    from verify.result import Verification
+    from verify.setup import Theta
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class SuggestingGroup(click.Group):
+    """A group that names the nearest command when one is unknown, and turns input errors into one sentence and status 2."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            from theorems.errors import nearest
+
+            raise click.UsageError(f"no such command {args[0]!r}{nearest(args[0], self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from theorems.errors import InputError
+        from verify.errors import ProblemError
+
+        try:
+            return super().invoke(ctx)
+        except (InputError, ProblemError) as error:
+            _refuse(str(error))
+        except KeyboardInterrupt:
+            click.echo("overparam: interrupted; nothing was written", err=True)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            sys.exit(1)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    click.echo(f"overparam: {sentence}", err=True)
+    sys.exit(BAD_INPUT)
+
+
+@click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="overparam", prog_name="overparam")
+def cli() -> None:
+    """Certify training runs of overparameterized networks, and check the theory's inequalities against them."""
+
+
+@cli.command()
+@click.argument("problem_file", metavar="[PROBLEM.toml]", required=False, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("overparam-run"), show_default=True, help="Where to write.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Start from these weights (.npz with W1, b1, W2, ...).")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
+def verify(problem_file: Path | None, out: Path, weights: Path | None, as_json: bool) -> None:
+    """Train, certify and check every step. Without a file: scikit-learn digits, 3 against 8."""
+    from verify.output import write_results
+    from verify.verification import verify as run_verification
+
+    problem = _problem(problem_file)
+    with _progress() as progress:
+        verification = run_verification(problem, _weights(weights), progress)
+    document = write_results(verification, out)
+    _show(verification, document if as_json else None)
+    if not as_json:
+        click.echo(f"written: {', '.join(str(out / name) for name in ('result.json', 'certificate.npz', 'run.svg'))}")
+    sys.exit(verification.status)
+
+
+@cli.command()
+@click.argument("problem_file", metavar="PROBLEM.toml", type=click.Path(path_type=Path))
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights trained elsewhere (.npz with W1, b1, W2, ...).")
+@click.option("--out", type=click.Path(path_type=Path), help="Write result.json and certificate.npz here.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
+def certify(problem_file: Path, weights: Path | None, out: Path | None, as_json: bool) -> None:
+    """Certify without training: at the initialization, or at weights trained elsewhere."""
+    from verify.output import write_results
+    from verify.result import result_json
+    from verify.verification import certify_only
+
+    verification = certify_only(_problem(problem_file), _weights(weights))
+    document = write_results(verification, out) if out is not None else result_json(verification, {})
+    _show(verification, document if as_json else None)
+    sys.exit(verification.status)
+
+
+@cli.command()
+@click.argument("identifier", metavar="[ID]", required=False)
+@click.option(
+    "--format", "style", type=click.Choice(["terminal", "latex", "markdown", "json"]), default="terminal", show_default=True
+)
+def theorems(identifier: str | None, style: str) -> None:
+    """List the theorems, or show one: statement, hypotheses, constants, claims, proof steps, source."""
+    from theorems.catalogue import THEOREMS, theorem
+    from verify.statements import render
+
+    chosen = [theorem(identifier)] if identifier is not None else list(THEOREMS.values())
+    click.echo(render(chosen, style, full=identifier is not None))
+
+
+def _problem(path: Path | None) -> Problem:
+    from verify.problem import built_in_problem, load_problem
+
+    return built_in_problem() if path is None else load_problem(path)
+
+
+def _weights(path: Path | None) -> Callable[[Architecture], Theta] | None:
+    if path is None:
+        return None
+    from verify.weights import load_weights
+
+    return lambda architecture: load_weights(path, architecture)
+
+
+def _show(verification: Verification, document: dict[str, object] | None) -> None:
+    if document is not None:
+        from verify.output import as_text
+
+        click.echo(as_text(document), nl=False)
+        return
+    from rich.console import Console
+
+    from verify.report import print_report
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    print_report(verification, console)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, float], None]]:
+    """A progress bar on stderr when it is a terminal, else silence."""
+    if not sys.stderr.isatty():
+        yield lambda step, steps, residual: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("training"), BarColumn(), TextColumn("step {task.completed} residual {task.fields[residual]:.2e}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("training", total=None, residual=float("nan"))
+
+        def show(step: int, steps: int, residual: float) -> None:
+            bar.update(task, completed=step, total=steps, residual=residual)
+
+        yield show

@@ -1,0 +1,43 @@
+"""Writing a verification to a directory: result.json, certificate.npz and the figure, each whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from verify.errors import ProblemError
+from verify.files import atomic_writer
+from verify.result import Verification, certificate_arrays, result_json, sha256
+
+
+def write_results(verification: Verification, directory: Path) -> dict[str, object]:
+    """Write the files into ``directory`` (made if needed) and return the JSON document. Raises ProblemError when it cannot."""
+    contents = {"certificate.npz": _npz(verification)}
+    if verification.run is not None:
+        from verify.figure import draw
+
+        contents["run.svg"] = draw(verification)
+    document = result_json(verification, {name: sha256(content) for name, content in contents.items()})
+    contents["result.json"] = as_text(document).encode()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            with atomic_writer(directory / name) as file:
+                file.write(content)
+    except OSError as error:
+        raise ProblemError(f"--out {str(directory)!r} cannot be written: {error.strerror or error}") from None
+    return document
+
+
+def as_text(document: dict[str, object]) -> str:
+    """The document as JSON text; NaN and infinities cannot occur in it and are refused."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _npz(verification: Verification) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **certificate_arrays(verification))  # type: ignore[arg-type]
+    return buffer.getvalue()

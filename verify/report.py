@@ -1,0 +1,149 @@
+"""The terminal report: the certificate in plain words, the claims with their room, the four counts, the sources."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from verify.certificate import Certificate
+from verify.result import Verification, sources
+from verify.verdict import CheckedClaim, Verdict
+
+STYLES = {
+    Verdict.HOLDS: "green",
+    Verdict.VIOLATED: "bold red",
+    Verdict.UNDECIDED: "yellow",
+    Verdict.NOT_APPLICABLE: "dim",
+}
+
+
+def print_report(verification: Verification, console: Console) -> None:
+    """Print the report of a verification, or of a certificate without a run."""
+    console.print(Group(*_parts(verification)))
+
+
+def _parts(verification: Verification) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(problem_line(verification), style="bold")]
+    parts += [Text(f"note: {note}") for note in verification.setup.dataset.notes]
+    run = verification.run
+    if run is not None:
+        trajectory = run.trajectory
+        reason = {"steps": "all steps done", "residual": "the residual asked for was reached", "not finite": "the run diverged"}
+        parts.append(
+            Text(
+                f"run: {trajectory.steps} steps of {verification.step_size:.6g}, residual {trajectory.residual[0]:.3g} -> "
+                f"{trajectory.residual[-1]:.3g} ({reason[trajectory.stopped]})"
+            )
+        )
+    parts.append(Text(""))
+    parts += [Text(line) for line in certificate_lines(verification)]
+    if verification.claims:
+        parts += [Text(""), claims_table(verification.claims), counts_line(verification)]
+    parts += [Text(""), Text("sources", style="bold")]
+    parts += [Text(f"  {source}") for source in sources(verification)]
+    return parts
+
+
+def problem_line(verification: Verification) -> str:
+    """Data and network in one line."""
+    setup = verification.setup
+    sizes = "-".join(str(size) for size in setup.architecture.sizes)
+    trained = (
+        "all layers"
+        if all(setup.architecture.trained)
+        else "layers " + ", ".join(str(index) for index, moves in enumerate(setup.architecture.trained, 1) if moves)
+    )
+    return f"{setup.dataset.description}; network {sizes} {setup.activation.name}, {trained} trained; loss {setup.loss.name}"
+
+
+def certificate_lines(verification: Verification) -> list[str]:
+    """What is proved, in plain words, with its constants; or why nothing is."""
+    certificate, run = verification.certificate, verification.run
+    lines = []
+    if not verification.start.certified and verification.start.failure is not None and run is not None:
+        lines += ["at the start: not certified: " + verification.start.failure.detail, *_remedy_lines(verification.start)]
+    if certificate.certified and certificate.point is not None and certificate.theorem is not None:
+        value = {name: constant.value for name, constant in certificate.constants.items()}
+        where = "at the start" if certificate.step == 0 else f"from step {certificate.step} on (a posteriori)"
+        lines += [
+            f"CERTIFIED {where} by Theorem {certificate.theorem.id}, {certificate.rigor}: exact gradient descent from there",
+            f"  converges to a global optimum within a path of {value['rbar']:.4g}; its residual, {certificate.point.residual:.4g} "
+            f"there, falls at least by the factor {value['rate']:.8g} per step",
+            f"  q = {value['q']:.4f} < 1, lambda0 = {value['lambda0']:.4g}, lambda_max = {value['lambda_max']:.4g}, "
+            f"beta = {value['beta']:.4g}, step {value['eta']:.6g} <= 1/(L Lambda) = {1 / (value['L'] * value['Lambda']):.6g}",
+        ]
+        lines += [f"  also certified there by Theorem {other.theorem.id}" for other in certificate.others if other.theorem]
+    elif run is not None or certificate.failure is not None:
+        lines.append("NOT CERTIFIED: " + (certificate.failure.detail if certificate.failure is not None else ""))
+        lines += _remedy_lines(certificate) if run is None else []
+    if run is not None and run.existence is not None:
+        found = run.existence
+        lines.append(
+            f"a global optimum is proved to exist from step {found.step} on, within {found.distance:.4g} "
+            f"(Theorem N, N = {found.quotient:.4f})"
+        )
+    return lines
+
+
+REMEDIES = {
+    "residual": "a residual of {:.4g}",
+    "label_scale": "labels scaled by {:.4g}",
+    "output_scale": "an output scale of {:.4g}",
+    "width_estimate": "hidden widths from about {:.0f} (an estimate from the signals' scaling)",
+}
+
+
+def _remedy_lines(certificate: Certificate) -> list[str]:
+    remedies = certificate.failure.remedies if certificate.failure is not None else {}
+    told = [REMEDIES[name].format(value) for name, value in remedies.items()]
+    return [f"  what would satisfy it: {', or '.join(told)}"] if told else []
+
+
+def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
+    """Bound, measured, slack and verdict of each claim, at the check with the least room."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (
+        ("claim", "left"),
+        ("bound", "right"),
+        ("measured", "right"),
+        ("slack", "right"),
+        ("at step", "right"),
+        ("checks", "right"),
+        ("verdict", "left"),
+    ):
+        table.add_column(name, justify=justify, no_wrap=name != "claim")  # type: ignore[arg-type]
+    for claim in claims:
+        verdict = Text(claim.verdict.name, style=STYLES[claim.verdict])
+        checks = sum(count for kind, count in claim.counts.items() if kind is not Verdict.NOT_APPLICABLE)
+        title = claim.statement.split(":", 1)[0]
+        table.add_row(
+            f"{claim.id} {title}",
+            _number(claim.bound),
+            _number(claim.measured),
+            _slack(claim.slack),
+            "" if claim.step is None else str(claim.step),
+            str(checks) if checks else "",
+            verdict,
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"
+
+
+def _slack(value: float | None) -> str:
+    """At least 1 where a bound holds; the excess over 1 is shown where 1 + excess would print as 1."""
+    if value is None:
+        return ""
+    excess = value - 1
+    return f"{value:.4g}" if abs(excess) >= 1e-3 or excess == 0 else f"1{excess:+.1e}"
+
+
+def counts_line(verification: Verification) -> Text:
+    """The four counts."""
+    text = Text("checks: ", style="bold")
+    for verdict, count in verification.counts.items():
+        text.append(f"{count} {verdict.name}  ", style=STYLES[verdict])
+    return text

@@ -1,0 +1,224 @@
+"""The result of a verification as one JSON document, and the weights and data behind its certificate beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from theorems.catalogue import THEOREMS
+from verify.certificate import Attempt, Certificate, Enclosed
+from verify.run import MeasuredRun
+from verify.setup import Setup
+from verify.verdict import CheckedClaim, Verdict, counted
+
+SCHEMA = "overparam-result-1"
+DIGITS = 17
+LIBRARIES = ("sympy", "mpmath", "numpy", "scipy", "numba", "python-flint", "scikit-learn")
+# The names under which DESIGN-level readers know the symbols.
+PUBLIC_NAMES = {"rbar": "radius", "eta": "step_size", "L": "smoothness", "R": "ball_radius", "s0": "residual"}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Everything ``overparam verify`` found out."""
+
+    setup: Setup
+    start: Certificate
+    certificate: Certificate
+    run: MeasuredRun | None
+    step_size: float | None
+    claims: tuple[CheckedClaim, ...]
+    timing: dict[str, float]
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """The number of checks by verdict, over all claims and steps."""
+        return {verdict: sum(claim.counts[verdict] for claim in self.claims) for verdict in counted()}
+
+    @property
+    def status(self) -> int:
+        """The exit status: 1 violated, 3 no certificate or something undecided, 0 otherwise."""
+        counts = self.counts
+        if counts[Verdict.VIOLATED]:
+            return 1
+        return 0 if self.certificate.certified and not counts[Verdict.UNDECIDED] else 3
+
+
+def outward(value: Fraction, rounding: str) -> str:
+    """The rational as a decimal string of 17 digits, rounded down (ROUND_FLOOR) or up (ROUND_CEILING)."""
+    context = Context(prec=DIGITS, rounding=rounding)
+    return str(context.divide(Decimal(value.numerator), Decimal(value.denominator)))
+
+
+def constant_json(constant: Enclosed) -> dict[str, Any]:
+    """value, and lower and upper as decimal strings rounded outward."""
+    return {
+        "value": constant.value,
+        "lower": outward(constant.lower, ROUND_FLOOR),
+        "upper": outward(constant.upper, ROUND_CEILING),
+    }
+
+
+def certificate_json(certificate: Certificate) -> dict[str, Any]:
+    """The certificate's entry in result.json."""
+    theorem = certificate.theorem
+    document: dict[str, Any] = {
+        "certified": certificate.certified,
+        "theorem": theorem.id if theorem is not None else None,
+        "rigor": certificate.rigor,
+        "kind": "at the initialization" if certificate.step == 0 else "a posteriori, along the run",
+        "step": certificate.step if certificate.certified else None,
+        "residual": certificate.point.residual if certificate.point is not None else None,
+        "constants": {PUBLIC_NAMES.get(name, name): constant_json(value) for name, value in certificate.constants.items()},
+        "statement": theorem.statement if theorem is not None else None,
+    }
+    failure = certificate.failure
+    if failure is not None:
+        document["failure"] = {
+            "theorem": failure.theorem or None,
+            "hypothesis": failure.hypothesis,
+            "statement": failure.statement,
+            "margin": failure.margin,
+            "detail": failure.detail,
+            "tried_at_step": certificate.step,
+            "would_satisfy": dict(failure.remedies),
+        }
+    document["attempts"] = [_attempt_json(attempt) for attempt in certificate.attempts]
+    return document
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+    finite = {PUBLIC_NAMES.get(k, k): float(v) for k, v in attempt.constants.items() if np.isfinite(float(v))}
+    return {
+        "theorem": attempt.theorem.id,
+        "certified": attempt.failure is None,
+        "constants": finite,
+        "detail": attempt.failure.detail if attempt.failure is not None else None,
+    }
+
+
+def claim_json(claim: CheckedClaim) -> dict[str, Any]:
+    """A claim's entry in result.json."""
+    return {
+        "id": claim.id,
+        "theorem": claim.theorem,
+        "statement": claim.statement,
+        **{name: _finite_or_none(getattr(claim, name)) for name in ("bound", "measured", "error", "slack")},
+        "step": claim.step,
+        "verdict": claim.verdict.name,
+        "counts": {verdict.name: count for verdict, count in claim.counts.items()},
+        "reason": claim.reason,
+    }
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    return None if value is None else finite(value)
+
+
+def sources(verification: Verification) -> list[str]:
+    """The sources of exactly the statements used."""
+    used = dict.fromkeys(claim.theorem for claim in verification.claims)
+    used.update(dict.fromkeys(found.theorem.id for found in (verification.start, verification.certificate) if found.theorem))
+    if verification.run is not None and verification.run.existence is not None:
+        used["N"] = None
+    return [f"{name}: {THEOREMS[name].source}" for name in THEOREMS if name in used]
+
+
+def result_json(verification: Verification, files: dict[str, str]) -> dict[str, Any]:
+    """The whole document. files: name to SHA-256 of what lies beside it."""
+    setup, run = verification.setup, verification.run
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "problem": setup.problem.to_mapping(),
+        "data": {"description": setup.dataset.description, "notes": list(setup.dataset.notes)},
+        "versions": versions(),
+        "certificate": certificate_json(verification.certificate),
+        "certificate_at_start": certificate_json(verification.start),
+        "existence": existence_json(run),
+        "claims": [claim_json(claim) for claim in verification.claims],
+        "counts": {verdict.name: count for verdict, count in verification.counts.items()},
+        "status": verification.status,
+        "step_size": verification.step_size,
+        "run": run_json(run) if run is not None else None,
+        "timing": verification.timing,
+        "sources": sources(verification),
+        "files": files,
+    }
+    return document
+
+
+def finite(value: float) -> float | None:
+    """The number, or None (null) for one that is not finite: unknown, as errors are for activations without bounds."""
+    return float(value) if np.isfinite(value) else None
+
+
+def existence_json(run: MeasuredRun | None) -> dict[str, Any] | None:
+    """Theorem N's entry, or None where it never applied."""
+    if run is None or run.existence is None:
+        return None
+    found = run.existence
+    return {"theorem": "N", "step": found.step, "quotient": found.quotient, "distance": found.distance}
+
+
+def run_json(run: MeasuredRun) -> dict[str, Any]:
+    """Summary of the run, and the marks."""
+    trajectory = run.trajectory
+    return {
+        "steps": trajectory.steps,
+        "stopped": trajectory.stopped,
+        "residual_at_start": finite(trajectory.residual[0]),
+        "residual_at_end": finite(trajectory.residual[-1]),
+        "path_length": finite(trajectory.path[-1]),
+        "displacement": finite(trajectory.displacement[-1, 0]),
+        "displacement_by_layer": [finite(value) for value in trajectory.displacement[-1, 1:]],
+        "marks": [
+            {
+                "step": mark.step,
+                "lambda_min": finite(mark.lambda_min),
+                "lambda_max": finite(mark.lambda_max),
+                "kernel_drift": finite(mark.kernel_drift),
+                "operator_norms": mark.operator_norms.tolist(),
+                "residual": finite(trajectory.residual[mark.step]),
+                "residual_error": finite(mark.residual_error),
+            }
+            for mark in run.marks
+        ],
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions that produced a result."""
+    found = {"overparam": importlib.metadata.version("overparam"), "python": platform.python_version()}
+    return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def certificate_arrays(verification: Verification) -> dict[str, np.ndarray[Any, Any]]:
+    """What lies behind the certificate, exactly: weights at the certification step, data, weights of the points, offsets."""
+    setup, architecture = verification.setup, verification.setup.architecture
+    run = verification.run
+    theta = run.certified_theta if run is not None else None
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        "X": setup.dataset.inputs,
+        "y": setup.dataset.targets,
+        "sample_weights": setup.dataset.sample_weights,
+        "offsets": setup.offsets,
+        "minimizers": setup.minimizers,
+    }
+    if theta is not None:
+        for index in range(1, architecture.layers + 1):
+            arrays[f"W{index}"] = architecture.weight(theta, index)
+            if architecture.has_bias:
+                arrays[f"b{index}"] = architecture.bias(theta, index)
+    return arrays
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal SHA-256."""
+    return hashlib.sha256(content).hexdigest()

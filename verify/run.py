@@ -1,0 +1,223 @@
+"""The measured run: training between marks, a certificate tried at each, the certification step found to the step.
+
+Marks are spaced logarithmically. Between the last mark without a certificate and the first one with it, the run is repeated from
+the stored weights (the kernels are deterministic, so it is the same run to the bit) and the boundary found by bisection: the
+certificate holds at step N and fails at step N - 1. Nothing is assumed about earlier steps, where it may hold by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.snapshots import Drift, Snapshot
+from numerics.training import GradientDescent, Observation, Segment
+from verify.certificate import Certificate
+from verify.setup import Setup, Theta
+
+MARKS_PER_DECADE = 12
+Progress = Callable[[int, int, float], None]
+Array = NDArray[np.float64]
+
+
+def mark_steps(steps: int) -> list[int]:
+    """0, 1, 2, ... then logarithmically spaced, ending with ``steps``."""
+    count = int(MARKS_PER_DECADE * np.log10(max(steps, 1))) + 1
+    spaced = np.unique(np.round(10.0 ** (np.arange(count + 1) / MARKS_PER_DECADE)).astype(int))
+    return sorted({0, *(int(step) for step in spaced if step < steps), steps})
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is measured at a mark: spectrum, drift of the kernel from the start, operator norms, rounding errors."""
+
+    step: int
+    lambda_min: float
+    lambda_max: float
+    kernel_drift: float
+    operator_norms: Array
+    residual_error: float
+    gradient_constant: float
+    gradient_slope: float
+    update_error: float
+    eigenvalue_error: float
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Per step, k = 0..end: residual, loss gap, gradient norm, displacement from the start (total, then per layer), path length."""
+
+    residual: Array
+    gap: Array
+    gradient_norm: Array
+    displacement: Array
+    path: Array
+    stopped: str
+
+    @property
+    def steps(self) -> int:
+        """The number of steps run."""
+        return len(self.residual) - 1
+
+
+@dataclass(frozen=True)
+class Existence:
+    """Theorem N along the run: the first step at which a solution is proved to exist, and how far away it is at most."""
+
+    step: int
+    quotient: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """Everything a run has shown. ``drifts`` are relative to the certified weights, at marks after the certification step."""
+
+    trajectory: Trajectory
+    marks: tuple[Mark, ...]
+    start: Certificate
+    certificate: Certificate
+    certified_theta: Theta | None
+    drifts: tuple[tuple[int, Drift], ...]
+    drift_spectra: tuple[tuple[float, float], ...]
+    existence: Existence | None
+
+
+def _joined(segments: list[Segment], last: Observation, step_size: float, stopped: str) -> Trajectory:
+    """One trajectory from the segments of a run and the observation at its end."""
+
+    def column(name: str, final: float | Array) -> Array:
+        return np.concatenate([*(getattr(segment, name) for segment in segments), np.asarray(final)[None]])
+
+    gradient_norm = column("gradient_norm", last.gradient_norm)
+    path = np.concatenate([[0.0], np.cumsum(step_size * gradient_norm[:-1])])
+    residual, gap = column("residual", last.residual), column("loss_gap", last.loss_gap)
+    return Trajectory(residual, gap, gradient_norm, column("displacement", last.displacement), path, stopped)
+
+
+def measure_run(setup: Setup, theta0: Theta, start: Certificate, step_size: float, progress: Progress) -> MeasuredRun:
+    """Train from theta0 and measure; theta0 is not changed.
+
+    setup: the prepared problem. start: the certificate tried at theta0. step_size: eta. progress is told (step, steps, residual).
+    """
+    return _Run(setup, theta0, start, step_size, progress).go()
+
+
+class _Run:
+    """The state of one measured run between marks."""
+
+    def __init__(self, setup: Setup, theta0: Theta, start: Certificate, step_size: float, progress: Progress) -> None:
+        self.setup, self.theta0, self.step_size, self.progress = setup, theta0, step_size, progress
+        self.start = self.certificate = start
+        self.theta = theta0.copy()
+        self.descent: GradientDescent = setup.descent(step_size)
+        self.certified_theta = theta0.copy() if start.certified else None
+        self.checkpoint = theta0.copy()
+        self.marks: list[Mark] = []
+        self.drifts: list[tuple[int, Drift]] = []
+        self.spectra: list[tuple[float, float]] = []
+        self.existence: Existence | None = None
+        self.segments: list[Segment] = []
+
+    def go(self) -> MeasuredRun:
+        options = self.setup.problem.training
+        marks = mark_steps(options.steps)
+        stopped, reached = "steps", 0
+        initial = self.setup.snapshot(self.theta0)
+        self._at_mark(0, 0, initial, initial.kernel)
+        for previous, mark in zip(marks[:-1], marks[1:], strict=True):
+            segment = self.descent.advance(self.theta, mark - previous, options.stop_residual, self.theta0)
+            self.segments.append(segment)
+            reached = previous + segment.steps_done
+            self.progress(reached, options.steps, float(segment.residual[-1]) if segment.steps_done else 0.0)
+            stopped = segment.stopped
+            if reached > previous and stopped != "not finite":
+                self._at_mark(previous, reached, self.setup.snapshot(self.theta), initial.kernel)
+            if stopped != "steps":
+                break
+        last = self.descent.observe(self.theta, self.theta0)
+        trajectory = _joined(self.segments, last, self.step_size, stopped)
+        return MeasuredRun(
+            trajectory,
+            tuple(self.marks),
+            self.start,
+            self.certificate,
+            self.certified_theta,
+            tuple(self.drifts),
+            tuple(self.spectra),
+            self.existence,
+        )
+
+    def _at_mark(self, previous: int, step: int, snapshot: Snapshot, kernel0: Array) -> None:
+        self.marks.append(_mark(step, snapshot, kernel0))
+        if self.existence is None and self.setup.certifiable:
+            self._look_for_existence(previous, step, snapshot)
+        if self.certified_theta is not None:
+            self._measure_drift(step, snapshot)
+        elif self.setup.certifiable:
+            found = self.setup.certify(self.theta, step, self.step_size, snapshot)
+            self.certificate = found
+            if found.certified:
+                self._locate(previous, step, found)
+                self._measure_drift(step, snapshot)
+        self.checkpoint[...] = self.theta
+
+    def _measure_drift(self, step: int, snapshot: Snapshot) -> None:
+        if step > self.certificate.step:
+            assert self.certified_theta is not None
+            self.drifts.append((step, self.setup.drift(self.theta, self.certified_theta)))
+            self.spectra.append((float(snapshot.eigenvalues[0]), snapshot.errors.eigenvalue))
+
+    def _replay(self, theta: Theta, steps: int) -> Theta:
+        """The weights ``steps`` steps after theta, the same bits as in the run."""
+        copy = theta.copy()
+        self.descent.advance(copy, steps, 0.0, self.theta0)
+        return copy
+
+    def _locate(self, low: int, high: int, found: Certificate) -> None:
+        """Bisect between an uncertified step and a certified one."""
+        theta_low, best, theta_best = self.checkpoint.copy(), found, self.theta.copy()
+        while high - low > 1:
+            middle = (low + high) // 2
+            theta = self._replay(theta_low, middle - low)
+            tried = self.setup.certify(theta, middle, self.step_size)
+            if tried.certified:
+                high, best, theta_best = middle, tried, theta
+            else:
+                low, theta_low = middle, theta
+        self.certificate, self.certified_theta = best, theta_best
+
+    def _look_for_existence(self, low: int, high: int, snapshot: Snapshot) -> None:
+        found = self.setup.existence(self.theta, high, snapshot)
+        if found is None:
+            return
+        theta_low = self.checkpoint.copy()
+        while high - low > 1:
+            middle = (low + high) // 2
+            theta = self._replay(theta_low, middle - low)
+            tried = self.setup.existence(theta, middle)
+            if tried is not None:
+                high, found = middle, tried
+            else:
+                low, theta_low = middle, theta
+        self.existence = Existence(high, *found)
+
+
+def _mark(step: int, snapshot: Snapshot, kernel0: Array) -> Mark:
+    difference = np.linalg.eigvalsh(snapshot.kernel - kernel0)
+    errors = snapshot.errors
+    return Mark(
+        step=step,
+        lambda_min=float(snapshot.eigenvalues[0]),
+        lambda_max=float(snapshot.eigenvalues[-1]),
+        kernel_drift=float(max(abs(difference[0]), abs(difference[-1]))),
+        operator_norms=snapshot.operator_norms,
+        residual_error=errors.residual,
+        gradient_constant=errors.gradient_constant,
+        gradient_slope=errors.gradient_slope,
+        update_error=errors.update,
+        eigenvalue_error=errors.eigenvalue,
+    )

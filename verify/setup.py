@@ -1,0 +1,269 @@
+"""From a problem to everything a run needs: data, network, kernels, and what is proved about activation and loss.
+
+This is where the two sides meet: theorem-side programs become kernels of the floating-point side, and snapshots of the
+floating-point side become points of the theorem side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from numerics.activations import BUILTIN, ActivationKernel, builtin_activation, program_activation
+from numerics.losses import LossKernel, program_loss, square_loss
+from numerics.network import Architecture, initialize
+from numerics.snapshots import Drift, Snapshot, drift, snapshot
+from numerics.training import GradientDescent
+from theorems.activations import Activation
+from theorems.catalogue import THEOREM_N
+from theorems.errors import InputError
+from theorems.losses import Loss, LossConstants
+from theorems.programs import Program
+from verify.certificate import Certificate, certify, existence_radius, refused
+from verify.data import Dataset, load_data
+from verify.expressions import activation_of, loss_of
+from verify.memory import require_memory, required_memory
+from verify.point import PhiBounds, Point, signals_from
+from verify.problem import Problem
+from verify.weights import architecture_of
+
+Theta = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A problem made ready: immutable, so that a replayed step meets the same conditions.
+
+    bounds: proved sup|phi'| and sup|phi''|, or None with the reason in ``refusal``. loss_constants: enclosed L and mu, likewise.
+    refusal: (hypothesis, sentence) when no certificate can exist whatever the weights are. offsets: subtracted from the outputs,
+    the initial function at the points for a centered network, else zeros. minimizers: argmin_y loss(y, t) for each target.
+    """
+
+    problem: Problem
+    dataset: Dataset
+    architecture: Architecture
+    activation: Activation
+    loss: Loss
+    activation_kernel: ActivationKernel
+    loss_kernel: LossKernel
+    bounds: PhiBounds | None
+    loss_constants: LossConstants | None
+    refusal: tuple[str, str] | None
+    minimizers: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+
+    @property
+    def certifiable(self) -> bool:
+        """Whether a certificate is possible at all; if not, ``refusal`` says why."""
+        return self.refusal is None
+
+    @property
+    def mu(self) -> float:
+        """The PL constant that defines the residual; 1 where the loss has none, so that s = sqrt(2 gap)."""
+        return float(self.loss_constants.mu.lower) if self.loss_constants is not None else 1.0
+
+    @property
+    def smoothness(self) -> float:
+        """The smoothness constant L; 1 where the loss has none (then nothing is certified with it)."""
+        return float(self.loss_constants.smoothness.upper) if self.loss_constants is not None else 1.0
+
+    def descent(self, step_size: float) -> GradientDescent:
+        """Gradient descent with this step on this problem."""
+        data = self.dataset
+        return GradientDescent(
+            architecture=self.architecture,
+            activation=self.activation_kernel,
+            loss=self.loss_kernel,
+            inputs=data.inputs,
+            targets=data.targets,
+            sample_weights=data.sample_weights,
+            offsets=self.offsets,
+            minimizers=self.minimizers,
+            mu=self.mu,
+            step_size=step_size,
+        )
+
+    def snapshot(self, theta: Theta) -> Snapshot:
+        """Measure signals, kernel and rounding errors at theta."""
+        slope, curvature = (None, None) if self.bounds is None else (float(self.bounds.slope), float(self.bounds.curvature))
+        return snapshot(
+            self.architecture,
+            self.activation_kernel,
+            theta,
+            self.dataset.inputs,
+            self.dataset.sample_weights,
+            slope_bound=slope,
+            curvature_bound=curvature,
+            smoothness=self.smoothness,
+        )
+
+    def drift(self, theta: Theta, reference: Theta) -> Drift:
+        """Measure how far signals, Jacobian and kernel at theta are from those at the reference."""
+        assert self.bounds is not None
+        return drift(
+            self.architecture,
+            self.activation_kernel,
+            theta,
+            reference,
+            self.dataset.inputs,
+            self.dataset.sample_weights,
+            slope_bound=float(self.bounds.slope),
+            curvature_bound=float(self.bounds.curvature),
+        )
+
+    def point(self, theta: Theta, step: int, measured: Snapshot | None = None) -> Point:
+        """The point of the theorem side at theta."""
+        assert self.bounds is not None
+        found = measured if measured is not None else self.snapshot(theta)
+        residual = float(self.descent(1.0).observe(theta, theta).residual)
+        # s = sqrt(2 (h - h*)/mu) is sqrt(L/mu)-Lipschitz in the outputs; the last term is the rounding of the sum and the root.
+        error = math.sqrt(self.smoothness / self.mu) * found.errors.residual + 8 * np.finfo(np.float64).eps * residual
+        return Point(
+            step=step,
+            signals=signals_from(self.architecture, found, self.bounds),
+            bounds=self.bounds,
+            norm_error=found.errors.norm_relative,
+            lambda_min=float(found.eigenvalues[0]),
+            lambda_max=float(found.eigenvalues[-1]),
+            eigenvalue_error=found.errors.eigenvalue,
+            residual=residual,
+            residual_error=error,
+            newton_step=self._newton_step(found),
+        )
+
+    def _newton_step(self, found: Snapshot) -> float | None:
+        """|DF^+ e| = sqrt(<e, K^{-1} e>) in L2(nu), rounded up by the error of the solution; None when K is not positive."""
+        if not found.eigenvalues[0] > 2 * found.errors.eigenvalue:
+            return None
+        weights = np.sqrt(self.dataset.sample_weights)[:, None]
+        e = (weights * (found.outputs - self.offsets - self.minimizers)).ravel()
+        squared = float(e @ scipy.linalg.solve(found.kernel, e, assume_a="pos"))
+        # Perturbing K by E changes <e, K^{-1} e> by the factor 1 + |E|/(lambda_min - |E|) at most; e by its own error.
+        relative = found.errors.eigenvalue / (found.eigenvalues[0] - found.errors.eigenvalue)
+        return math.sqrt(max(squared, 0.0) * (1 + 2 * relative)) + found.errors.residual / math.sqrt(found.eigenvalues[0])
+
+    def certify(self, theta: Theta, step: int, step_size: float | None, measured: Snapshot | None = None) -> Certificate:
+        """Try to certify gradient descent from theta, with the given step or the largest admissible (None)."""
+        if self.refusal is not None:
+            return refused(None, step_size, *self.refusal)
+        assert self.loss_constants is not None
+        return certify(self.point(theta, step, measured), self.loss_constants, step_size)
+
+    def existence(self, theta: Theta, step: int, measured: Snapshot | None = None) -> tuple[float, float] | None:
+        """Theorem N at theta: (N, distance) when a solution is proved to exist nearby, else None."""
+        return existence_radius(THEOREM_N, self.point(theta, step, measured))
+
+
+def prepare(problem: Problem, theta: Theta | Callable[[Architecture], Theta] | None = None) -> tuple[Setup, Theta]:
+    """Load the data, draw or take the weights, and enclose what is known of activation and loss.
+
+    theta: weights to use instead of drawing them, or a function that loads them once the architecture is known. Returns the
+    setup and theta0. Raises ProblemError or InputError with one sentence.
+    """
+    dataset = load_data(problem.data, problem.loss)
+    architecture = architecture_of(problem.network, dataset.inputs.shape[1], dataset.targets.shape[1])
+    require_memory(required_memory(architecture, dataset.points, problem.training.steps), "training this network")
+    phi = activation_of(problem.network.activation)
+    chosen_loss = loss_of(problem.loss.name, problem.loss.ridge)
+    chosen_loss.check_targets(dataset.targets.ravel().tolist())
+    bounds, phi_refusal = _phi_bounds(phi)
+    constants, loss_refusal = _loss_constants(chosen_loss, dataset)
+    if callable(theta):
+        theta0 = theta(architecture)
+    elif theta is not None:
+        theta0 = theta
+    else:
+        theta0 = initialize(architecture, problem.network.output_layer, problem.network.seed)
+    kernel = activation_kernel(phi)
+    minimizers = _minimizers(chosen_loss, dataset) if constants is not None else dataset.targets.copy()
+    setup = Setup(
+        problem=problem,
+        dataset=dataset,
+        architecture=architecture,
+        activation=phi,
+        loss=chosen_loss,
+        activation_kernel=kernel,
+        loss_kernel=loss_kernel(chosen_loss),
+        bounds=bounds,
+        loss_constants=constants,
+        refusal=phi_refusal or loss_refusal or _data_refusal(architecture, dataset),
+        minimizers=minimizers,
+        offsets=_offsets(problem, architecture, kernel, theta0, dataset),
+    )
+    return setup, theta0
+
+
+def _phi_bounds(phi: Activation) -> tuple[PhiBounds | None, tuple[str, str] | None]:
+    try:
+        return PhiBounds(phi.slope_bound().upper, phi.curvature_bound().upper), None
+    except InputError as error:
+        return None, ("H2", str(error))
+
+
+def _loss_constants(chosen: Loss, dataset: Dataset) -> tuple[LossConstants | None, tuple[str, str] | None]:
+    try:
+        return chosen.constants(dataset.targets.ravel().tolist()), None
+    except InputError as error:
+        return None, ("H1", str(error))
+
+
+def _data_refusal(architecture: Architecture, dataset: Dataset) -> tuple[str, str] | None:
+    """Reasons for lambda_min(K) = 0 that need no eigenvalue."""
+    if dataset.duplicates:
+        first, second = dataset.duplicates[0]
+        return "H3", (
+            f"points {first} and {second} are equal, so the tangent kernel is singular (lambda_min = 0) whatever the weights are; "
+            "remove duplicates"
+        )
+    rows = dataset.targets.size
+    if rows > architecture.trained_parameters:
+        return "H3", (
+            f"{rows} outputs at the points exceed the {architecture.trained_parameters} trained parameters, so the tangent "
+            "kernel is singular (lambda_min = 0) whatever the weights are"
+        )
+    return None
+
+
+def _offsets(
+    problem: Problem, architecture: Architecture, kernel: ActivationKernel, theta0: Theta, dataset: Dataset
+) -> NDArray[np.float64]:
+    """The initial outputs of a centered network: stored numbers from here on, so their rounding is part of the problem."""
+    if not problem.network.centered:
+        return np.zeros_like(dataset.targets)
+    found = snapshot(architecture, kernel, theta0, dataset.inputs, dataset.sample_weights)
+    return np.ascontiguousarray(found.outputs)
+
+
+def _minimizers(chosen: Loss, dataset: Dataset) -> NDArray[np.float64]:
+    found = {}
+    for target in np.unique(dataset.targets):
+        enclosure = chosen.minimizer(float(target))
+        found[float(target)] = float((enclosure.lower + enclosure.upper) / 2)
+    return np.vectorize(found.__getitem__, otypes=[np.float64])(dataset.targets)
+
+
+def activation_kernel(phi: Activation) -> ActivationKernel:
+    """The kernel of an activation: hand-written where there is one, else generated from its program."""
+    if phi.name in BUILTIN:
+        return builtin_activation(phi.name)
+    return program_activation(*as_instructions(phi.program()))
+
+
+def loss_kernel(chosen: Loss) -> LossKernel:
+    """The kernel of a loss: hand-written for the square loss, else generated from its program."""
+    if chosen.is_square:
+        return square_loss()
+    return program_loss(*as_instructions(chosen.program()))
+
+
+def as_instructions(program: Program) -> tuple[list[tuple[str, tuple[int, ...], float | None]], tuple[int, ...]]:
+    """A theorem-side program as the plain data that kernels are generated from; exact constants become the nearest doubles."""
+    instructions = [
+        (item.operation, item.arguments, None if item.value is None else float(item.value)) for item in program.instructions
+    ]
+    return instructions, program.outputs

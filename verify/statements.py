@@ -1,0 +1,161 @@
+"""Rendering of theorem records for the terminal, Markdown, LaTeX and JSON; every formula comes from the record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import sympy
+
+from theorems.records import Hypothesis, Theorem
+
+# Letters that SymPy's own translation of the names would not give.
+SYMBOL_NAMES = {
+    "beta_prime": r"\beta'",
+    "rate": r"\varrho",
+    "gap_rate": r"\varrho_J",
+    "lambda_floor": r"\lambda_{\mathrm{floor}}",
+    "lambda_max": r"\lambda_{\max}",
+    "lambda_min_k": r"\lambda_{\min}(K_k)",
+    "sigma_tilde": r"\tilde\sigma",
+    "d_max": r"d_{\max}",
+    "k0": "k_0",
+    "s": "s_k",
+    "s_next": "s_{k+1}",
+    "r": "r_k",
+    "g": "g_k",
+    "gap": r"\Delta_k",
+    "gap_next": r"\Delta_{k+1}",
+    "remaining": r"\textstyle\sum_{j\geq k} d_j",
+    "summed": r"\textstyle\mu\sum_{j\leq k} \eta s_j",
+    "rho": r"|\theta_k-\theta_0|",
+    "forward_ratio": r"\max_{l,i} |z_l-z_l^0|(x_i)/D_l(x_i)",
+    "jacobian_drift": "|DF_k-DF_0|",
+    "kernel_drift": "|K_k-K_0|",
+    "newton_step": "|DF^+e|",
+}
+
+
+def latex(expression: sympy.Basic) -> str:
+    """The expression in LaTeX, in the letters of the notation."""
+    names = {symbol: SYMBOL_NAMES[symbol.name] for symbol in expression.free_symbols if symbol.name in SYMBOL_NAMES}
+    return str(sympy.latex(expression, symbol_names=names, order="none"))
+
+
+def render(theorems: Sequence[Theorem], style: str, full: bool) -> str:
+    """Render records; ``full`` shows everything, otherwise one line each. style: terminal, markdown, latex or json."""
+    if style == "json":
+        documents = [as_document(theorem) for theorem in theorems]
+        return json.dumps(documents[0] if full else documents, indent=1, ensure_ascii=False)
+    one: Callable[[Theorem], str] = {"terminal": _terminal, "markdown": _markdown, "latex": _latex}[style]
+    if full:
+        return "\n\n".join(one(theorem) for theorem in theorems)
+    if style == "markdown":
+        return theorem_page(theorems)
+    if style == "terminal":
+        return "\n".join(f"{theorem.id:<10}{theorem.title} ({theorem.role.value})" for theorem in theorems)
+    return "\n\n".join(one(theorem) for theorem in theorems)
+
+
+def theorem_page(theorems: Sequence[Theorem]) -> str:
+    """The Markdown page of all records, as it stands in docs/theorems.md."""
+    head = (
+        "# Theorems\n\nRendered from the records by `overparam theorems --format markdown`; letters as in [notation](notation.md)."
+    )
+    return "\n\n".join([head, *(_markdown(theorem) for theorem in theorems)])
+
+
+def _relation(hypothesis: Hypothesis, printer: Callable[[sympy.Basic], str]) -> str:
+    # Written by hand: SymPy would decide "lambda0 > 0" for a symbol declared positive and print "True".
+    sign = ">" if hypothesis.strict else (r"\geq" if printer is latex else ">=")
+    return f"{printer(hypothesis.margin)} {sign} 0"
+
+
+def as_document(theorem: Theorem) -> dict[str, object]:
+    """The record as plain data, formulas as SymPy text and LaTeX."""
+    return {
+        "id": theorem.id,
+        "title": theorem.title,
+        "statement": theorem.statement,
+        "role": theorem.role.value,
+        "losses": theorem.loss_class.value,
+        "strength": theorem.strength.value,
+        "quantities": [{"symbol": str(item.symbol), "meaning": item.meaning} for item in theorem.quantities],
+        "hypotheses": [
+            {"id": item.id, "statement": item.statement, "condition": _relation(item, str), "strict": item.strict}
+            for item in theorem.hypotheses
+        ],
+        "constants": [
+            {
+                "name": item.name,
+                "formula": str(item.expression),
+                "latex": latex(item.expression),
+                "meaning": item.meaning,
+            }
+            for item in theorem.constants
+        ],
+        "claims": [
+            {
+                "id": item.id,
+                "statement": item.statement,
+                "measured": str(item.measured),
+                "relation": ">=" if item.lower else "<=",
+                "bound": str(item.bound),
+                "checked": item.scope.value,
+            }
+            for item in theorem.claims
+        ],
+        "proof": [{"kind": step.kind, "statement": step.statement} for step in theorem.proof],
+        "source": str(theorem.source),
+    }
+
+
+def _terminal(theorem: Theorem) -> str:
+    lines = [f"Theorem {theorem.id}: {theorem.title}", "", f"  {theorem.statement}", "", "quantities"]
+    lines += [f"  {item.symbol!s:<14}{item.meaning}" for item in theorem.quantities]
+    lines += ["", "hypotheses"]
+    lines += [f"  {item.id:<10}{item.statement}   [{_relation(item, str)}]" for item in theorem.hypotheses]
+    if theorem.constants:
+        lines += ["", "constants"]
+        lines += [f"  {item.name} = {item.expression}\n      {item.meaning}" for item in theorem.constants]
+    if theorem.claims:
+        lines += ["", "claims checked along a run"]
+        lines += [f"  {item.id:<12}{item.statement}   ({item.scope.value})" for item in theorem.claims]
+    lines += ["", "proof"]
+    lines += [f"  {number}. [{step.kind}] {step.statement}" for number, step in enumerate(theorem.proof, 1)]
+    lines += ["", f"strength: {theorem.strength.value}", f"source: {theorem.source}"]
+    return "\n".join(lines)
+
+
+def _markdown(theorem: Theorem) -> str:
+    lines = [f"## Theorem {theorem.id}: {theorem.title}", "", theorem.statement, "", "**Hypotheses**", ""]
+    lines += [f"- {item.id}: {item.statement} (${_relation(item, latex)}$)" for item in theorem.hypotheses]
+    if theorem.constants:
+        lines += ["", "**Constants**", "", "| constant | formula | meaning |", "|---|---|---|"]
+        lines += [
+            "| ${}$ | ${}$ | {} |".format(latex(item.symbol), latex(item.expression), item.meaning.replace("|", r"\|"))
+            for item in theorem.constants
+        ]
+    if theorem.claims:
+        lines += ["", "**Claims**", ""]
+        lines += [f"- {item.id}, {item.scope.value}: {item.statement}" for item in theorem.claims]
+    lines += ["", "**Proof**", ""]
+    lines += [f"{number}. ({step.kind}) {step.statement}" for number, step in enumerate(theorem.proof, 1)]
+    lines += ["", f"*Strength:* {theorem.strength.value}.", "", f"*Source:* {theorem.source}."]
+    return "\n".join(lines)
+
+
+def _latex(theorem: Theorem) -> str:
+    lines = [rf"\paragraph{{Theorem {theorem.id}: {_escape(theorem.title)}.}}", _escape(theorem.statement), r"\begin{align*}"]
+    rows = [rf"  {latex(item.symbol)} &= {latex(item.expression)}" for item in theorem.constants]
+    for claim in theorem.claims:
+        relation = r"\geq" if claim.lower else r"\leq"
+        rows.append(rf"  {latex(claim.measured)} &{relation} {latex(claim.bound)}")
+    lines += [" \\\\\n".join(rows), r"\end{align*}"] if rows else []
+    return "\n".join(lines if rows else lines[:-1])
+
+
+def _escape(text: str) -> str:
+    """Prose with formulas in plain text, made safe for LaTeX."""
+    table = {"_": r"\_", "^": r"\^{}", "&": r"\&", "%": r"\%", "#": r"\#", "~": r"\~{}", "<": r"$<$", ">": r"$>$", "|": r"$|$"}
+    return "".join(table.get(character, character) for character in text)

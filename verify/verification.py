@@ -1,0 +1,172 @@
+"""The main job: certify at the start, train, find the certification step, check every claim against the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from numerics.network import Architecture
+from theorems.catalogue import THEOREMS
+from theorems.records import Role, Theorem
+from verify.certificate import Certificate, convergence_theorems
+from verify.claims import MeasuredMarks, MeasuredSteps, check_along, check_certificate, not_applicable
+from verify.errors import ProblemError
+from verify.problem import Problem
+from verify.remedies import with_remedies
+from verify.result import Verification
+from verify.run import MeasuredRun, Progress, measure_run
+from verify.setup import Setup, Theta, prepare
+from verify.verdict import CheckedClaim
+
+# Where the start is not certified, the step is this share of 1/(L lambda_max(K_0)). Theorem A needs eta <= 1/(L Lambda) at the
+# certification step, where Lambda <= (sqrt(lambda_max(K_N)) + sqrt(lambda_min(K_N)))^2: the half leaves room for the largest
+# eigenvalue to grow by up to 2 on the way there.
+STEP_SHARE = 0.5
+
+
+def silent(step: int, steps: int, residual: float) -> None:
+    """A progress callback that shows nothing."""
+
+
+def verify(
+    problem: Problem, theta: Theta | Callable[[Architecture], Theta] | None = None, progress: Progress = silent
+) -> Verification:
+    """Certify and check a training run.
+
+    problem: what to train. theta: initial weights, or a function that loads them for the architecture; None draws them.
+    progress: called with (step, steps, residual). Returns a Verification. Raises ProblemError or InputError for bad input.
+    """
+    clock = time.perf_counter()
+    setup, theta0 = prepare(problem, theta)
+    start, step_size = start_certificate(setup, theta0)
+    prepared = time.perf_counter()
+    run = measure_run(setup, theta0, start, step_size, progress)
+    trained = time.perf_counter()
+    certificate = run.certificate if run.certificate.certified else explain(setup, run.certificate)
+    start = explain(setup, start) if not start.certified else start
+    claims = check_run(setup, certificate, run, step_size)
+    timing = {"prepare": prepared - clock, "train": trained - prepared, "check": time.perf_counter() - trained}
+    return Verification(setup, start, certificate, run, step_size, tuple(claims), timing)
+
+
+def certify_only(problem: Problem, theta: Theta | Callable[[Architecture], Theta] | None = None) -> Verification:
+    """Certify at the given or drawn weights, without training."""
+    clock = time.perf_counter()
+    setup, theta0 = prepare(problem, theta)
+    start, step_size = start_certificate(setup, theta0)
+    start = start if start.certified else explain(setup, start)
+    return Verification(setup, start, start, None, step_size, (), {"certify": time.perf_counter() - clock})
+
+
+def start_certificate(setup: Setup, theta0: Theta) -> tuple[Certificate, float]:
+    """The certificate at theta0 and the step size that the problem asks for.
+
+    "certified" asks for the largest step the theorems allow at theta0, and where they allow none, for STEP_SHARE/(L lambda_max).
+    """
+    asked = setup.problem.training.step_size
+    snapshot = setup.snapshot(theta0)
+    if asked != "certified":
+        step_size = float(asked)
+        return setup.certify(theta0, 0, step_size, snapshot), step_size
+    start = setup.certify(theta0, 0, None, snapshot)
+    if start.certified and start.step_size is not None:
+        return start, start.step_size
+    lambda_max = float(snapshot.eigenvalues[-1])
+    if not (np.isfinite(lambda_max) and lambda_max > 0):
+        raise ProblemError(f"the tangent kernel at the start has largest eigenvalue {lambda_max}, so no step size can be chosen")
+    step_size = STEP_SHARE / (setup.smoothness * lambda_max)
+    return setup.certify(theta0, 0, step_size, snapshot), step_size
+
+
+def explain(setup: Setup, certificate: Certificate) -> Certificate:
+    """Add to a failed certificate what would satisfy it."""
+    if setup.loss_constants is None:
+        return certificate
+    exact = setup.problem.network.centered and setup.loss.is_square
+    return with_remedies(certificate, setup.loss_constants, setup.problem.network.hidden, exact)
+
+
+def check_run(setup: Setup, certificate: Certificate, run: MeasuredRun, step_size: float) -> list[CheckedClaim]:
+    """Check all claims: those of the certifying theorem and of every other that certifies there too, then the drifts."""
+    along = [theorem for theorem in THEOREMS.values() if theorem.role is Role.ALONG]
+    if not certificate.certified:
+        assert certificate.failure is not None
+        reason = f"no certificate: {certificate.failure.detail}"
+        return [claim for theorem in [*_primary(setup), *along] for claim in not_applicable(theorem, reason)]
+    steps, marks = measured_steps(setup, certificate, run, step_size), measured_marks(certificate, run)
+    claims = [claim for one in (certificate, *certificate.others) for claim in check_certificate(one, steps)]
+    return claims + [claim for theorem in along for claim in check_along(theorem, certificate, steps, marks)]
+
+
+def _primary(setup: Setup) -> list[Theorem]:
+    """The theorem whose claims are listed where none certifies."""
+    if setup.loss_constants is not None:
+        return list(convergence_theorems(setup.loss_constants))[:1]
+    return [next(t for t in THEOREMS.values() if t.role is Role.CONVERGENCE)]
+
+
+def measured_steps(setup: Setup, certificate: Certificate, run: MeasuredRun, step_size: float) -> MeasuredSteps:
+    """The run from the certification step on, with the rounding errors measured at the marks (their maximum from there on)."""
+    first = certificate.step
+    trajectory = run.trajectory
+    marks = [mark for mark in run.marks if mark.step >= first] or list(run.marks[-1:])
+    residual = trajectory.residual[first:]
+    output_error = max(mark.residual_error for mark in marks)
+    condition = float(np.sqrt(setup.smoothness / setup.mu))
+    residual_error = condition * output_error + 8 * np.finfo(np.float64).eps * residual
+    constant, slope = (max(getattr(mark, name) for mark in marks) for name in ("gradient_constant", "gradient_slope"))
+    gradient_error = constant + slope * residual
+    update = max(mark.update_error for mark in marks)
+    length = step_size * trajectory.gradient_norm[first:]
+    # The norm of P numbers, summed in any order, is accurate to a relative P u.
+    norm_error = setup.architecture.trained_parameters * np.finfo(np.float64).eps
+    return MeasuredSteps(
+        first=first,
+        residual=residual,
+        residual_error=residual_error,
+        gradient_norm=trajectory.gradient_norm[first:],
+        gradient_error=gradient_error,
+        length=length,
+        length_error=norm_error * length + update,
+        step_error=update + step_size * gradient_error,
+        mu=setup.mu,
+        eta=step_size,
+    )
+
+
+def measured_marks(certificate: Certificate, run: MeasuredRun) -> MeasuredMarks:
+    """The drifts from the certified weights, under the symbols of the drift claims."""
+    assert certificate.bounds is not None
+    # D_l is evaluated in floats; measured norms enter it with a relative error, and the largest float error is far below 1e-9.
+    allowed = np.asarray(certificate.bounds.forward_drift) * (1 - 1e-9)
+    steps = np.array([step for step, _ in run.drifts], dtype=np.int64)
+    drifts = [found for _, found in run.drifts]
+
+    def column(values: list[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.array(values, dtype=np.float64)
+
+    ratios, ratio_errors = [], []
+    for found in drifts:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(allowed > 0, found.forward / allowed, 0.0)
+            error = np.where(allowed > 0, found.errors.forward[:, None] / allowed, 0.0)
+        ratios.append(float(ratio.max()))
+        ratio_errors.append(float(error.max()))
+    epsilon = 64 * np.finfo(np.float64).eps
+    values = {
+        "forward_ratio": column(ratios),
+        "jacobian_drift": column([found.jacobian for found in drifts]),
+        "kernel_drift": column([found.kernel for found in drifts]),
+        "rho": column([found.displacement for found in drifts]),
+        "lambda_min_k": column([value for value, _ in run.drift_spectra]),
+    }
+    errors = {
+        "forward_ratio": column(ratio_errors),
+        "jacobian_drift": column([found.errors.jacobian for found in drifts]),
+        "kernel_drift": column([found.errors.kernel for found in drifts]),
+        "rho": column([epsilon * found.displacement for found in drifts]),
+        "lambda_min_k": column([error for _, error in run.drift_spectra]),
+    }
+    return MeasuredMarks(steps, values, errors)
