@@ -35,7 +35,14 @@ from theorems.ball_arithmetic import (
 )
 from theorems.errors import InputError
 from theorems.exact import exactly
-from theorems.interval_arithmetic import INTERVAL, Interval, IntervalArithmetic, certainly_at_most, certainly_exceeds
+from theorems.interval_arithmetic import (
+    INTERVAL,
+    Interval,
+    IntervalArithmetic,
+    as_interval,
+    certainly_at_most,
+    certainly_exceeds,
+)
 
 __all__ = [
     "BALL",
@@ -51,6 +58,7 @@ __all__ = [
     "LargestEigenvalue",
     "SymbolicArithmetic",
     "as_ball",
+    "as_interval",
     "ball",
     "ball_from_float_with_error",
     "certainly_at_most",

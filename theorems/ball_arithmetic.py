@@ -14,7 +14,7 @@ who ran before; for the operators of bare balls (``a + b``) use ``with working_p
 
 from __future__ import annotations
 
-import functools
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -272,9 +272,12 @@ class BallArithmetic:
         every eigenvalue of M, being one of D^-1 M D, has modulus at most r. Zero rows contribute 0; M = 0 gives r = 0;
         irreducibility is not needed.
 
-        Any x > 0 proves its bounds, so how x was found needs no trust. It is (mu I - M')^-1 (1, ..., 1), M' the matrix of
-        midpoints and mu a little above lambda_max(M'): that vector is positive by the Neumann series, and Mx = mu x - 1
-        shows that the right side is then below mu for M', reducible or not, without a spectral gap.
+        Hence lambda_max is monotone in the entries of such matrices (put the leading eigenvector of the smaller matrix into
+        the left side of the larger), and the bounds are taken at the matrix of lower and of upper ends.
+
+        Any x > 0 proves its bounds, so how x was found needs no trust. It is (mu I - M)^-1 (1, ..., 1) with mu a little
+        above lambda_max(M): that vector is positive by the Neumann series, and Mx = mu x - 1 shows that the right side is
+        then below mu, M reducible or not, without a spectral gap.
 
         Arguments: ``matrix``, shape (size, size), balls or exact numbers: entries whose true values are nonnegative and
         symmetric. Raises InputError when the shape is wrong, an entry is surely negative, or two mirrored entries are
@@ -289,16 +292,14 @@ def _largest_eigenvalue(matrix: Any) -> Any:
     size = _checked_size(matrix)
     if not all(entry.is_finite() for entry in matrix.flat):
         return arb.nan()
-    middle = np.frompyfunc(lambda entry: abs(entry.mid()), 1, 1)(matrix)
-    best_low, best_high = Fraction(0), None
-    for x in _positive_vectors(middle):
-        product = [functools.reduce(lambda a, b: a + b, terms) for terms in matrix * np.asarray(x, dtype=object)]
-        quotient = sum((a * b for a, b in zip(x, product, strict=True)), arb(0)) / sum((a * a for a in x), arb(0))
-        best_low = max(best_low, lower(quotient))
-        high = max(upper(product[i] / x[i]) for i in range(size))
-        best_high = high if best_high is None else min(best_high, high)
-    assert best_high is not None  # the vector of ones is always tried
-    return ball(best_low, max(best_low, best_high))
+    # Mirrored entries are one number, enclosed twice: the smaller end serves both.
+    pairs = [[(matrix[i, j], matrix[j, i]) for j in range(size)] for i in range(size)]
+    least = [[max(arb(0), first.lower(), second.lower()) for first, second in row] for row in pairs]
+    greatest = [[min(first.upper(), second.upper()) for first, second in row] for row in pairs]
+    low, high = _eigenvalue_bounds(greatest)
+    if least != greatest:
+        low, _ = _eigenvalue_bounds(least)
+    return ball(low, high)
 
 
 def _checked_size(matrix: Any) -> int:
@@ -312,29 +313,56 @@ def _checked_size(matrix: Any) -> int:
     return int(matrix.shape[0])
 
 
-def _positive_vectors(middle: Any) -> Iterator[list[Any]]:
-    """Yield exact positive vectors ever closer to the leading eigenvector of the exact matrix ``middle``."""
-    size = middle.shape[0]
-    ones = [arb(1)] * size
-    yield ones
-    scale = max(middle.flat, key=lambda entry: upper(entry))
+def _eigenvalue_bounds(matrix: list[list[Any]]) -> tuple[Fraction, Fraction]:
+    """Return bounds of the largest eigenvalue of an exact, nonnegative, symmetric matrix, about 2^-50 apart relatively."""
+    size = len(matrix)
+    low, high = _bounds_from(matrix, [arb(1)] * size)
+    above = high * (1 + Fraction(1, 1 << 30))  # a shift surely above the eigenvalue
+    shift = _just_above_estimate(matrix)
+    floor, cut = Fraction(0), 12
+    for _ in range(16):
+        if high - low <= high / (1 << 50):
+            break
+        x = _positive_solution(matrix, shift)
+        if x is None:  # surely or probably not above the eigenvalue: approach more timidly
+            floor, cut = max(floor, min(shift, high)), 1
+        else:
+            new_low, new_high = _bounds_from(matrix, x)
+            low, high, above, cut = max(low, new_low), min(high, new_high), shift, 12
+        target = max(low, floor)
+        shift = target + (above - target) / (1 << cut)
+    return low, high
+
+
+def _bounds_from(matrix: list[list[Any]], x: list[Any]) -> tuple[Fraction, Fraction]:
+    """Return the Rayleigh and the Collatz-Wielandt bound that the positive vector ``x`` proves."""
+    product = [_dot(row, x) for row in matrix]
+    return max(Fraction(0), lower(_dot(x, product) / _dot(x, x))), max(map(upper, map(operator.truediv, product, x)))
+
+
+def _dot(a: list[Any], b: list[Any]) -> Any:
+    return sum(map(operator.mul, a, b), arb(0))
+
+
+def _just_above_estimate(matrix: list[list[Any]]) -> Fraction:
+    """Return a number that lies above the largest eigenvalue, unless rounding in doubles is worse than 2^-30."""
+    scale = max(map(max, matrix))  # exact, so that tiny and huge entries survive the conversion to doubles
     if scale.is_zero():
-        return
-    scaled = np.frompyfunc(lambda entry: float((entry / scale).mid()), 1, 1)(middle).astype(np.float64)
-    estimate = arb(float(np.linalg.eigvalsh((scaled + scaled.T) / 2)[-1])) * scale
-    for bits in (30, 60):  # the first vector improves the estimate from the accuracy of doubles to about 60 bits
-        shift = (estimate * (1 + arb(2) ** -bits)).mid()
-        system = arb_mat([[(shift if i == j else 0) - middle[i, j] for j in range(size)] for i in range(size)])
-        try:
-            solution = system.solve(arb_mat([[1]] * size))
-        except ZeroDivisionError:  # the shift is too close to an eigenvalue to be told apart: keep what was found
-            return
-        x = [solution[i, 0].mid() for i in range(size)]
-        if not all(entry > 0 for entry in x):
-            return
-        yield x
-        image = [sum((middle[i, j] * x[j] for j in range(size)), arb(0)) for i in range(size)]
-        estimate = sum((a * b for a, b in zip(x, image, strict=True)), arb(0)) / sum((a * a for a in x), arb(0))
+        return Fraction(0)
+    scaled = np.array([[float((entry / scale).mid()) for entry in row] for row in matrix])
+    return exactly(np.linalg.eigvalsh(scaled)[-1]) * (1 + Fraction(1, 1 << 30)) * upper(scale)
+
+
+def _positive_solution(matrix: list[list[Any]], shift: Fraction) -> list[Any] | None:
+    """Return an exact positive vector near (shift I - matrix)^-1 (1, ..., 1), or None if none is found."""
+    size, mu = len(matrix), _from_rational(shift)
+    system = arb_mat([[(mu if i == j else 0) - matrix[i][j] for j in range(size)] for i in range(size)])
+    try:
+        solution = system.solve(arb_mat([[1]] * size))
+    except ZeroDivisionError:  # the shift is too close to an eigenvalue to be told apart
+        return None
+    x = [entry.mid() for entry in solution.entries()]
+    return x if all(entry > 0 for entry in x) else None
 
 
 BALL = BallArithmetic()

@@ -21,6 +21,9 @@ from theorems.errors import InputError
 # A larger exponent is surely a mistake, and symbolic arithmetic would fill the memory with it.
 LARGEST_EXPONENT = 1_000_000
 
+# Denominators of exponents, and how many square roots they take: SymPy merges the roots of nested square roots.
+_ROOTS: dict[int, int] = {1: 0, 2: 1, 4: 2, 8: 3}
+
 
 @dataclass(frozen=True)
 class Instruction:
@@ -87,8 +90,8 @@ def compile_program(expressions: Sequence[sympy.Expr], inputs: Sequence[sympy.Sy
     """Return the program that computes ``expressions`` from ``inputs``; equal subexpressions are computed once.
 
     Arguments: ``expressions``, SymPy expressions over rationals, pi, E, the inputs, sums, products, powers with exponent an
-    integer or half an integer (of a positive base: any exponent), exp, log, sin, cos, tanh, erf, atan, sinh, cosh, sech,
-    Abs, Max and Min; ``inputs``, distinct symbols, in the order in which ``evaluate`` takes their values.
+    integer or a half, quarter or eighth of one (of a positive base: any exponent), exp, log, sin, cos, tanh, erf, atan,
+    sinh, cosh, sech, Abs, Max and Min; ``inputs``, distinct symbols, in the order in which ``evaluate`` takes values.
 
     Raises InputError for any other node (naming it), for a ``Float``, for a symbol that is no input.
     """
@@ -158,12 +161,12 @@ class _Compiler:
         base, exponent = node.args
         if base is sympy.E:  # how SymPy stores exp(x) when it was built as E**x unevaluated
             return self.emit("exp", self.compile(exponent))
-        if not isinstance(exponent, sympy.Rational) or exponent.q not in (1, 2):
+        if not isinstance(exponent, sympy.Rational) or exponent.q not in _ROOTS:
             return self._power_of_positive(node)
         if abs(exponent.p) > LARGEST_EXPONENT:
             raise InputError(f"an exponent must be at most {LARGEST_EXPONENT} in size, got {exponent}")
         result = self.compile(base)
-        if exponent.q == 2:
+        for _ in range(_ROOTS[exponent.q]):
             result = self.emit("sqrt", result)
         return result if exponent.p == 1 else self.emit("power", result, value=Fraction(int(exponent.p)))
 
@@ -172,7 +175,7 @@ class _Compiler:
         base, exponent = node.args
         # Nothing rests on SymPy's word here: where the base is not positive, the logarithm is undefined and says so.
         if base.is_positive is not True:
-            raise InputError(f"an exponent must be a constant integer or half of one, got {exponent} in {node}")
+            raise InputError(f"an exponent must be an integer, or one divided by 2, 4 or 8, got {exponent} in {node}")
         logarithm = self.emit("log", self.compile(base))
         return self.emit("exp", self.emit("multiply", self.compile(exponent), logarithm))
 

@@ -31,7 +31,7 @@ class Role(Enum):
 
     CONVERGENCE = "certifies gradient descent"
     EXISTENCE = "certifies that a solution exists"
-    DRIFT = "bounds how far the network moves along a certified run"
+    ALONG = "holds along every certified run, whichever theorem certifies it"
 
 
 class LossClass(Enum):
@@ -99,7 +99,9 @@ class Constant:
 class Claim:
     """One inequality: ``measured <= bound``, or ``measured >= bound`` when ``lower`` is set.
 
-    ``trivial_at_start`` marks a claim that is an identity at the certification step itself, where it is not counted.
+    trivial_at_start: the claim is an identity at the certification step itself, where it is not counted. iterates: the bound is an
+    increasing function of this quantity that bounds the quantity's next value; applied p times it bounds the value p steps on,
+    which is what can still be decided where one step's decrease is below the error of measurement.
     """
 
     id: str
@@ -109,6 +111,7 @@ class Claim:
     scope: Scope
     lower: bool = False
     trivial_at_start: bool = False
+    iterates: sympy.Symbol | None = None
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ CLAIMS = (
         s_next,
         rate * s - eta * mu * beta_prime * s**2,
         Scope.STEP,
+        iterates=s,
     ),
     Claim(
         "A-c",
@@ -180,9 +181,7 @@ def _for_square_loss(theorem: Theorem) -> Theorem:
             "F = t, and its residual falls at least by the certified factor at every step. No constant can be improved."
         ),
         quantities=SQUARE_QUANTITIES,
-        hypotheses=tuple(
-            dataclasses.replace(item, margin=at(item.margin)) for item in theorem.hypotheses if item.id != "kappa"
-        ),
+        hypotheses=tuple(dataclasses.replace(item, margin=at(item.margin)) for item in theorem.hypotheses if item.id != "kappa"),
         constants=tuple(dataclasses.replace(item, expression=at(item.expression)) for item in theorem.constants),
         claims=tuple(dataclasses.replace(item, measured=at(item.measured), bound=at(item.bound)) for item in theorem.claims),
         strength=Strength.SHARP,

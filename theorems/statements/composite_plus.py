@@ -76,7 +76,7 @@ THEOREM_A_PLUS = Theorem(
     ),
     claims=(
         Claim("A+-a", "path length: r_k <= rbar+", r, rbar, Scope.STEP),
-        Claim("A+-b", "rate: s_{k+1} <= (1 - eta mu kappa sigma~^2 (1 - q+)) s_k", s_next, rate * s, Scope.STEP),
+        Claim("A+-b", "rate: s_{k+1} <= (1 - eta mu kappa sigma~^2 (1 - q+)) s_k", s_next, rate * s, Scope.STEP, iterates=s),
         Claim(
             "A+-c",
             "conserved inequality: s_k + kappa (sigma~ r_k - beta r_k^2/2) <= s_0",

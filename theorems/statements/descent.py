@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sympy import Integer, sqrt
 
-from theorems.records import Claim, Constant, Hypothesis, LossClass, ProofStep, Role, Scope, Strength, Theorem
+from theorems.records import Claim, Constant, Hypothesis, LossClass, ProofStep, Quantity, Role, Scope, Strength, Theorem
 from theorems.statements.composite import (
     LAMBDA,
     conserved_path,
@@ -43,7 +43,10 @@ L_J = positive("L_J")
 k0 = positive("k0")
 gap_rate = positive("gap_rate")
 
-DESCENT = Claim("A0-descent", "descent: J_{k+1} <= J_k - eta k0 g_k^2", gap_next, gap - eta * k0 * g**2, Scope.STEP)
+# G0 = sqrt(2 L Delta_0) bounds |grad h(F(theta_k))|, and Delta_0 = mu s_0^2/2.
+SMOOTHNESS_OF_J = Constant(L_J, L * Lambda + beta * sqrt(L * mu) * s0, "smoothness of J = h o F along the path")
+GAIN = Constant(k0, 1 - eta * L_J / 2, "share of the gradient's square that a step gains")
+STEP_BELOW = Hypothesis("step", "the step is below 2/L_J, so that k0 > 0", k0)
 
 THEOREM_A0 = Theorem(
     id="A0",
@@ -57,15 +60,14 @@ THEOREM_A0 = Theorem(
     quantities=COMPOSITE_QUANTITIES,
     hypotheses=(
         Hypothesis("H3", "the tangent kernel at theta0 is positive definite: lambda0 > 0", lambda0),
-        Hypothesis("step", "the step is below 2/L_J, so that k0 > 0", k0),
+        STEP_BELOW,
         Hypothesis("q", "q0 < 1", 1 - q),
         Hypothesis("radius", "the ball is larger than the path: R > rbar0", R - rbar),
     ),
     constants=(
         LAMBDA,
-        # G0 = sqrt(2 L Delta_0) bounds |grad h(F(theta_k))|, and Delta_0 = mu s_0^2/2.
-        Constant(L_J, L * Lambda + beta * sqrt(L * mu) * s0, "smoothness of J = h o F along the path"),
-        Constant(k0, 1 - eta * L_J / 2, "share of the gradient's square that a step gains"),
+        SMOOTHNESS_OF_J,
+        GAIN,
         Constant(kappa, Integer(1), "not used here: the descent form pays k0 instead"),
         Constant(q, 2 * beta * s0 / (k0 * lambda0), "the quotient that must stay below 1"),
         Constant(rbar, exit_radius(s0, k0, sqrt(lambda0), q), "bound of the path length"),
@@ -82,6 +84,7 @@ THEOREM_A0 = Theorem(
             gap_next,
             gap_rate * gap,
             Scope.STEP,
+            iterates=gap,
         ),
         Claim(
             "A0-c",
@@ -105,7 +108,6 @@ THEOREM_A0 = Theorem(
             summed_bound,
             Scope.STEP,
         ),
-        DESCENT,
     ),
     proof=(
         ProofStep(
@@ -123,4 +125,35 @@ THEOREM_A0 = Theorem(
     strength=Strength.UPPER,
     role=Role.CONVERGENCE,
     loss_class=LossClass.ANY,
+)
+
+DESCENT = Theorem(
+    id="A0-descent",
+    title="Descent of the objective along a certified run",
+    statement=(
+        "Along a path that stays in B(R), on which |DF|^2 <= Lambda and DF is beta-Lipschitz, with residuals at most s_0, "
+        "L_J = L Lambda + beta sqrt(mu L) s_0 and 0 < eta < 2/L_J: every step lowers J by at least eta k0 |grad J|^2, "
+        "k0 = 1 - eta L_J/2."
+    ),
+    quantities=(
+        *(item for item in COMPOSITE_QUANTITIES if item.symbol in (L, mu, eta, beta, s0, R)),
+        Quantity(Lambda, "bound of |DF|^2 on B(R)"),
+        Quantity(rbar, "bound of the path length, from the theorem that certifies"),
+    ),
+    hypotheses=(STEP_BELOW, Hypothesis("radius", "the path stays in the ball: R > rbar", R - rbar)),
+    constants=(SMOOTHNESS_OF_J, GAIN),
+    claims=(
+        Claim(
+            "A0-descent",
+            "descent: J_{k+1} <= J_k - eta k0 |grad J(theta_k)|^2",
+            gap_next,
+            gap - eta * k0 * g**2,
+            Scope.STEP,
+            iterates=gap,
+        ),
+    ),
+    proof=THEOREM_A0.proof[:2],
+    source=THEOREM_A0.source,
+    strength=Strength.UPPER,
+    role=Role.ALONG,
 )

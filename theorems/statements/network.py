@@ -81,5 +81,5 @@ THEOREM_E = Theorem(
     ),
     source=framework("constants of the multilayer perceptron on a ball about its initialization"),
     strength=Strength.UPPER,
-    role=Role.DRIFT,
+    role=Role.ALONG,
 )
