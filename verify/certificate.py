@@ -147,6 +147,17 @@ def certify(point: Point, loss: LossConstants, step_size: float | None) -> Certi
     return _choose(point, step_size, attempts)
 
 
+def passes_in_floats(point: Point, loss: LossConstants, step_size: float) -> bool:
+    """Whether the search in floats finds a certificate: an answer for estimates, not a certificate."""
+    lambda0 = point.lambda_min - point.eigenvalue_error
+    beta_of = BetaOnBall(point, beta_floor(lambda0, point.residual))
+    return any(
+        smallest_radius(theorem, {**_float_values(point, loss, lambda0 * share), "eta": step_size}, beta_of).failure is None
+        for theorem in convergence_theorems(loss)
+        for share in _lambda_shares(theorem, lambda0, loss, step_size)
+    )
+
+
 def refused(point: Point | None, step_size: float | None, hypothesis: str, reason: str) -> Certificate:
     """A certificate that says no, with its reason."""
     failure = Failure("", hypothesis, reason, None, reason)
@@ -278,8 +289,10 @@ def _failure(
         where = "already on a ball of radius 0" if radius == 0 else f"on the ball of radius {radius:.3g} that the path needs"
         detail = f"q = {quotient:.4g} {where}; it must be below 1 (too large by the factor {quotient:.3g})"
     elif hypothesis.id == "step":
-        largest = 1 / (constants["L"] * constants["Lambda"])
-        detail = f"the step {constants['eta']:.6g} is too large: 1/(L Lambda) = {largest:.6g} on the ball of radius {radius:.3g}"
+        name, largest = "1/(L Lambda)", 1 / (constants["L"] * constants["Lambda"])
+        if "L_J" in constants:
+            name, largest = "2/L_J", 2 / constants["L_J"]
+        detail = f"the step {constants['eta']:.6g} is too large: {name} = {largest:.6g} on the ball of radius {radius:.3g}"
     else:
         detail = f"{hypothesis.statement}: margin {margin:.3g} at radius {radius:.3g}"
     return Failure(theorem.id, hypothesis.id, hypothesis.statement, margin if math.isfinite(margin) else None, detail)
@@ -293,7 +306,7 @@ def _undecided(attempt: Attempt) -> Attempt:
 
 def _choose(point: Point, step_size: float | None, attempts: list[tuple[Attempt, dict[str, Enclosed]]]) -> Certificate:
     """The statement with the best certified rate; without one, the statement whose q came nearest to 1."""
-    ranked = sorted(attempts, key=lambda pair: (pair[0].rate, pair[0].constants.get("q", math.inf)))
+    ranked = sorted(attempts, key=lambda pair: (pair[0].rate, _distance(pair[0])))
     first = _as_certificate(point, step_size, *ranked[0])
     others: dict[str, Certificate] = {}
     for attempt, enclosed in ranked[1:]:
@@ -303,6 +316,12 @@ def _choose(point: Point, step_size: float | None, attempts: list[tuple[Attempt,
             others.setdefault(attempt.theorem.id, _as_certificate(point, step_size, attempt, enclosed))
     tried = tuple(attempt for attempt, _ in attempts)
     return dataclasses.replace(first, attempts=tried, others=tuple(others.values()))
+
+
+def _distance(attempt: Attempt) -> float:
+    """How far a failed attempt is from passing: its q, where that is a number that speaks (k0 or sigma~ can be negative)."""
+    q = float(attempt.constants.get("q", math.inf))
+    return q if q > 0 and (attempt.failure is None or attempt.failure.hypothesis == "q") else math.inf
 
 
 def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclosed: dict[str, Enclosed]) -> Certificate:

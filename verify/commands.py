@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from numerics.network import Architecture
     from verify.problem import Problem
     from verify.result import Verification
-    from verify.setup import Theta
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -62,16 +60,15 @@ def cli() -> None:
 @cli.command()
 @click.argument("problem_file", metavar="[PROBLEM.toml]", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("overparam-run"), show_default=True, help="Where to write.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Start from these weights (.npz with W1, b1, W2, ...).")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
-def verify(problem_file: Path | None, out: Path, weights: Path | None, as_json: bool) -> None:
+def verify(problem_file: Path | None, out: Path, as_json: bool) -> None:
     """Train, certify and check every step. Without a file: scikit-learn digits, 3 against 8."""
     from verify.output import write_results
     from verify.verification import verify as run_verification
 
     problem = _problem(problem_file)
     with _progress() as progress:
-        verification = run_verification(problem, _weights(weights), progress)
+        verification = run_verification(problem, progress)
     document = write_results(verification, out)
     _show(verification, document if as_json else None)
     if not as_json:
@@ -90,7 +87,7 @@ def certify(problem_file: Path, weights: Path | None, out: Path | None, as_json:
     from verify.result import result_json
     from verify.verification import certify_only
 
-    verification = certify_only(_problem(problem_file), _weights(weights))
+    verification = certify_only(_problem(problem_file), weights)
     document = write_results(verification, out) if out is not None else result_json(verification, {})
     _show(verification, document if as_json else None)
     sys.exit(verification.status)
@@ -114,14 +111,6 @@ def _problem(path: Path | None) -> Problem:
     from verify.problem import built_in_problem, load_problem
 
     return built_in_problem() if path is None else load_problem(path)
-
-
-def _weights(path: Path | None) -> Callable[[Architecture], Theta] | None:
-    if path is None:
-        return None
-    from verify.weights import load_weights
-
-    return lambda architecture: load_weights(path, architecture)
 
 
 def _show(verification: Verification, document: dict[str, object] | None) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 
 from theorems.losses import LossConstants
-from verify.certificate import TINY_STEP, Certificate, certify
+from verify.certificate import TINY_STEP, Certificate, passes_in_floats
 from verify.point import Point
 
 FACTOR_LIMIT = 1e12
@@ -46,7 +46,7 @@ def _least_factor(scaled: Callable[[float], Point], loss: LossConstants) -> floa
 
     def passes(factor: float) -> bool:
         point = scaled(factor)
-        return certify(point, loss, TINY_STEP / (float(loss.smoothness.upper) * point.lambda_max)).certified
+        return passes_in_floats(point, loss, TINY_STEP / (float(loss.smoothness.upper) * point.lambda_max))
 
     low, high = 1.0, 2.0
     while not passes(high):

@@ -6,8 +6,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from theorems.catalogue import THEOREMS
 from verify.certificate import Certificate
-from verify.result import Verification, sources
+from verify.result import Verification, statements_used
 from verify.verdict import CheckedClaim, Verdict
 
 STYLES = {
@@ -41,8 +42,18 @@ def _parts(verification: Verification) -> list[RenderableType]:
     if verification.claims:
         parts += [Text(""), claims_table(verification.claims), counts_line(verification)]
     parts += [Text(""), Text("sources", style="bold")]
-    parts += [Text(f"  {source}") for source in sources(verification)]
+    parts += [Text(f"  {source}") for source in source_lines(verification)]
     return parts
+
+
+def source_lines(verification: Verification) -> list[str]:
+    """The sources of the statements used, each work once, with the statements it stands for."""
+    works: dict[str, list[str]] = {}
+    for name in statements_used(verification):
+        source = THEOREMS[name].source
+        works.setdefault(f"{source.authors} ({source.year}), {source.title}, {source.identifier}", []).append(name)
+    lines = [f"{', '.join(names)}: {work}" for work, names in works.items()]
+    return [*lines, "constants are derived by overparam (see `overparam theorems`); none is quoted from a paper"]
 
 
 def problem_line(verification: Verification) -> str:

@@ -122,13 +122,18 @@ def _finite_or_none(value: float | None) -> float | None:
     return None if value is None else finite(value)
 
 
+def statements_used(verification: Verification) -> list[str]:
+    """The identifiers of exactly the statements that certify or are checked, in the catalogue's order."""
+    used = {claim.theorem for claim in verification.claims}
+    used |= {found.theorem.id for found in (verification.start, verification.certificate) if found.certified and found.theorem}
+    if verification.run is not None and verification.run.existence is not None:
+        used.add("N")
+    return [name for name in THEOREMS if name in used]
+
+
 def sources(verification: Verification) -> list[str]:
     """The sources of exactly the statements used."""
-    used = dict.fromkeys(claim.theorem for claim in verification.claims)
-    used.update(dict.fromkeys(found.theorem.id for found in (verification.start, verification.certificate) if found.theorem))
-    if verification.run is not None and verification.run.existence is not None:
-        used["N"] = None
-    return [f"{name}: {THEOREMS[name].source}" for name in THEOREMS if name in used]
+    return [f"{name}: {THEOREMS[name].source}" for name in statements_used(verification)]
 
 
 def result_json(verification: Verification, files: dict[str, str]) -> dict[str, Any]:

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.norms import spectral_norm
 from numerics.snapshots import Drift, Snapshot
 from numerics.training import GradientDescent, Observation, Segment
-from verify.certificate import Certificate
+from theorems.catalogue import THEOREM_N
+from verify.certificate import Certificate, existence_radius
 from verify.setup import Setup, Theta
 
 MARKS_PER_DECADE = 12
 Progress = Callable[[int, int, float], None]
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
 
 def mark_steps(steps: int) -> list[int]:
@@ -153,23 +157,47 @@ class _Run:
 
     def _at_mark(self, previous: int, step: int, snapshot: Snapshot, kernel0: Array) -> None:
         self.marks.append(_mark(step, snapshot, kernel0))
-        if self.existence is None and self.setup.certifiable:
-            self._look_for_existence(previous, step, snapshot)
-        if self.certified_theta is not None:
-            self._measure_drift(step, snapshot)
-        elif self.setup.certifiable:
-            found = self.setup.certify(self.theta, step, self.step_size, snapshot)
-            self.certificate = found
-            if found.certified:
-                self._locate(previous, step, found)
-                self._measure_drift(step, snapshot)
+        if self.setup.certifiable and (self.existence is None or self.certified_theta is None):
+            self._try_at(previous, step, snapshot)
+        if self.certified_theta is not None and step > self.certificate.step:
+            assert self.certificate.point is not None
+            norms = np.asarray(self.certificate.point.signals.operator_norms)
+            self.drifts.append((step, self.setup.drift(self.theta, self.certified_theta, norms)))
+            self.spectra.append((float(snapshot.eigenvalues[0]), snapshot.errors.eigenvalue))
         self.checkpoint[...] = self.theta
 
-    def _measure_drift(self, step: int, snapshot: Snapshot) -> None:
-        if step > self.certificate.step:
-            assert self.certified_theta is not None
-            self.drifts.append((step, self.setup.drift(self.theta, self.certified_theta)))
-            self.spectra.append((float(snapshot.eigenvalues[0]), snapshot.errors.eigenvalue))
+    def _try_at(self, previous: int, step: int, snapshot: Snapshot) -> None:
+        """Try what has not been proved yet; where it is now, find the first step at which it is."""
+        point = self.setup.point(self.theta, step, snapshot)
+        if self.existence is None:
+            found = existence_radius(THEOREM_N, point)
+            if found is not None:
+                at, (quotient, distance), _ = self._first(previous, step, found, self._existence)
+                self.existence = Existence(at, quotient, distance)
+        if self.certified_theta is None:
+            self.certificate = self.setup.certify_at(point, self.step_size)
+            if self.certificate.certified:
+                _, self.certificate, self.certified_theta = self._first(previous, step, self.certificate, self._certificate)
+
+    def _existence(self, theta: Theta, step: int) -> tuple[float, float] | None:
+        return existence_radius(THEOREM_N, self.setup.point(theta, step, self.setup.snapshot(theta)))
+
+    def _certificate(self, theta: Theta, step: int) -> Certificate | None:
+        tried = self.setup.certify(theta, step, self.step_size)
+        return tried if tried.certified else None
+
+    def _first(self, low: int, high: int, found: T, attempt: Callable[[Theta, int], T | None]) -> tuple[int, T, Theta]:
+        """Bisect between a step where the attempt fails and one where it succeeds; (step, what is found there, weights)."""
+        theta_low, theta_high = self.checkpoint.copy(), self.theta.copy()
+        while high - low > 1:
+            middle = (low + high) // 2
+            theta = self._replay(theta_low, middle - low)
+            tried = attempt(theta, middle)
+            if tried is not None:
+                high, found, theta_high = middle, tried, theta
+            else:
+                low, theta_low = middle, theta
+        return high, found, theta_high
 
     def _replay(self, theta: Theta, steps: int) -> Theta:
         """The weights ``steps`` steps after theta, the same bits as in the run."""
@@ -177,43 +205,14 @@ class _Run:
         self.descent.advance(copy, steps, 0.0, self.theta0)
         return copy
 
-    def _locate(self, low: int, high: int, found: Certificate) -> None:
-        """Bisect between an uncertified step and a certified one."""
-        theta_low, best, theta_best = self.checkpoint.copy(), found, self.theta.copy()
-        while high - low > 1:
-            middle = (low + high) // 2
-            theta = self._replay(theta_low, middle - low)
-            tried = self.setup.certify(theta, middle, self.step_size)
-            if tried.certified:
-                high, best, theta_best = middle, tried, theta
-            else:
-                low, theta_low = middle, theta
-        self.certificate, self.certified_theta = best, theta_best
-
-    def _look_for_existence(self, low: int, high: int, snapshot: Snapshot) -> None:
-        found = self.setup.existence(self.theta, high, snapshot)
-        if found is None:
-            return
-        theta_low = self.checkpoint.copy()
-        while high - low > 1:
-            middle = (low + high) // 2
-            theta = self._replay(theta_low, middle - low)
-            tried = self.setup.existence(theta, middle)
-            if tried is not None:
-                high, found = middle, tried
-            else:
-                low, theta_low = middle, theta
-        self.existence = Existence(high, *found)
-
 
 def _mark(step: int, snapshot: Snapshot, kernel0: Array) -> Mark:
-    difference = np.linalg.eigvalsh(snapshot.kernel - kernel0)
     errors = snapshot.errors
     return Mark(
         step=step,
         lambda_min=float(snapshot.eigenvalues[0]),
         lambda_max=float(snapshot.eigenvalues[-1]),
-        kernel_drift=float(max(abs(difference[0]), abs(difference[-1]))),
+        kernel_drift=spectral_norm(snapshot.kernel - kernel0).upper,
         operator_norms=snapshot.operator_norms,
         residual_error=errors.residual,
         gradient_constant=errors.gradient_constant,

@@ -7,8 +7,8 @@ floating-point side become points of the theorem side.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import scipy.linalg
@@ -20,17 +20,16 @@ from numerics.network import Architecture, initialize
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
 from numerics.training import GradientDescent
 from theorems.activations import Activation
-from theorems.catalogue import THEOREM_N
 from theorems.errors import InputError
 from theorems.losses import Loss, LossConstants
 from theorems.programs import Program
-from verify.certificate import Certificate, certify, existence_radius, refused
+from verify.certificate import Certificate, certify, refused
 from verify.data import Dataset, load_data
 from verify.expressions import activation_of, loss_of
 from verify.memory import require_memory, required_memory
 from verify.point import PhiBounds, Point, signals_from
 from verify.problem import Problem
-from verify.weights import architecture_of
+from verify.weights import architecture_of, load_offsets, load_weights
 
 Theta = NDArray[np.float64]
 
@@ -102,8 +101,8 @@ class Setup:
             smoothness=self.smoothness,
         )
 
-    def drift(self, theta: Theta, reference: Theta) -> Drift:
-        """Measure how far signals, Jacobian and kernel at theta are from those at the reference."""
+    def drift(self, theta: Theta, reference: Theta, operator_norms: NDArray[np.float64]) -> Drift:
+        """Measure how far signals, Jacobian and kernel at theta are from those at the reference, whose |W_l| are given."""
         assert self.bounds is not None
         return drift(
             self.architecture,
@@ -114,12 +113,12 @@ class Setup:
             self.dataset.sample_weights,
             slope_bound=float(self.bounds.slope),
             curvature_bound=float(self.bounds.curvature),
+            operator_norms=operator_norms,
         )
 
-    def point(self, theta: Theta, step: int, measured: Snapshot | None = None) -> Point:
-        """The point of the theorem side at theta."""
+    def point(self, theta: Theta, step: int, found: Snapshot) -> Point:
+        """The point of the theorem side at theta, where ``found`` was measured."""
         assert self.bounds is not None
-        found = measured if measured is not None else self.snapshot(theta)
         residual = float(self.descent(1.0).observe(theta, theta).residual)
         # s = sqrt(2 (h - h*)/mu) is sqrt(L/mu)-Lipschitz in the outputs; the last term is the rounding of the sum and the root.
         error = math.sqrt(self.smoothness / self.mu) * found.errors.residual + 8 * np.finfo(np.float64).eps * residual
@@ -142,28 +141,29 @@ class Setup:
             return None
         weights = np.sqrt(self.dataset.sample_weights)[:, None]
         e = (weights * (found.outputs - self.offsets - self.minimizers)).ravel()
-        squared = float(e @ scipy.linalg.solve(found.kernel, e, assume_a="pos"))
+        squared = float(e @ scipy.linalg.cho_solve(scipy.linalg.cho_factor(found.kernel), e))
         # Perturbing K by E changes <e, K^{-1} e> by the factor 1 + |E|/(lambda_min - |E|) at most; e by its own error.
         relative = found.errors.eigenvalue / (found.eigenvalues[0] - found.errors.eigenvalue)
         return math.sqrt(max(squared, 0.0) * (1 + 2 * relative)) + found.errors.residual / math.sqrt(found.eigenvalues[0])
 
-    def certify(self, theta: Theta, step: int, step_size: float | None, measured: Snapshot | None = None) -> Certificate:
+    def certify(self, theta: Theta, step: int, step_size: float | None) -> Certificate:
         """Try to certify gradient descent from theta, with the given step or the largest admissible (None)."""
         if self.refusal is not None:
             return refused(None, step_size, *self.refusal)
+        return self.certify_at(self.point(theta, step, self.snapshot(theta)), step_size)
+
+    def certify_at(self, point: Point, step_size: float | None) -> Certificate:
+        """The same for a point that has been measured."""
         assert self.loss_constants is not None
-        return certify(self.point(theta, step, measured), self.loss_constants, step_size)
-
-    def existence(self, theta: Theta, step: int, measured: Snapshot | None = None) -> tuple[float, float] | None:
-        """Theorem N at theta: (N, distance) when a solution is proved to exist nearby, else None."""
-        return existence_radius(THEOREM_N, self.point(theta, step, measured))
+        return certify(point, self.loss_constants, step_size)
 
 
-def prepare(problem: Problem, theta: Theta | Callable[[Architecture], Theta] | None = None) -> tuple[Setup, Theta]:
-    """Load the data, draw or take the weights, and enclose what is known of activation and loss.
+def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta]:
+    """Load the data, draw or load the weights, and enclose what is known of activation and loss.
 
-    theta: weights to use instead of drawing them, or a function that loads them once the architecture is known. Returns the
-    setup and theta0. Raises ProblemError or InputError with one sentence.
+    weights: an .npz file with weights trained elsewhere, to be used in place of the drawn ones. A centered network subtracts the
+    initial function, which then is the file's array "offsets", or without one the function at the weights that network.seed draws.
+    Returns the setup and theta. Raises ProblemError or InputError with one sentence.
     """
     dataset = load_data(problem.data, problem.loss)
     architecture = architecture_of(problem.network, dataset.inputs.shape[1], dataset.targets.shape[1])
@@ -173,12 +173,11 @@ def prepare(problem: Problem, theta: Theta | Callable[[Architecture], Theta] | N
     chosen_loss.check_targets(dataset.targets.ravel().tolist())
     bounds, phi_refusal = _phi_bounds(phi)
     constants, loss_refusal = _loss_constants(chosen_loss, dataset)
-    if callable(theta):
-        theta0 = theta(architecture)
-    elif theta is not None:
-        theta0 = theta
-    else:
-        theta0 = initialize(architecture, problem.network.output_layer, problem.network.seed)
+    theta = initial = initialize(architecture, problem.network.output_layer, problem.network.seed)
+    offsets = None
+    if weights is not None:
+        theta = load_weights(weights, architecture)
+        offsets = load_offsets(weights, (dataset.points, dataset.outputs)) if problem.network.centered else None
     kernel = activation_kernel(phi)
     minimizers = _minimizers(chosen_loss, dataset) if constants is not None else dataset.targets.copy()
     setup = Setup(
@@ -193,9 +192,9 @@ def prepare(problem: Problem, theta: Theta | Callable[[Architecture], Theta] | N
         loss_constants=constants,
         refusal=phi_refusal or loss_refusal or _data_refusal(architecture, dataset),
         minimizers=minimizers,
-        offsets=_offsets(problem, architecture, kernel, theta0, dataset),
+        offsets=offsets if offsets is not None else _offsets(problem, architecture, kernel, initial, dataset),
     )
-    return setup, theta0
+    return setup, theta
 
 
 def _phi_bounds(phi: Activation) -> tuple[PhiBounds | None, tuple[str, str] | None]:

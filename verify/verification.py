@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from numerics.network import Architecture
 from theorems.catalogue import THEOREMS
 from theorems.records import Role, Theorem
-from verify.certificate import Certificate, convergence_theorems
+from verify.certificate import Certificate, convergence_theorems, refused
 from verify.claims import MeasuredMarks, MeasuredSteps, check_along, check_certificate, not_applicable
 from verify.errors import ProblemError
 from verify.problem import Problem
@@ -20,26 +19,29 @@ from verify.run import MeasuredRun, Progress, measure_run
 from verify.setup import Setup, Theta, prepare
 from verify.verdict import CheckedClaim
 
-# Where the start is not certified, the step is this share of 1/(L lambda_max(K_0)). Theorem A needs eta <= 1/(L Lambda) at the
-# certification step, where Lambda <= (sqrt(lambda_max(K_N)) + sqrt(lambda_min(K_N)))^2: the half leaves room for the largest
-# eigenvalue to grow by up to 2 on the way there.
-STEP_SHARE = 0.5
+# Where the start is not certified the step is chosen by a pilot: this many steps (but at most this part of the steps asked for)
+# from theta_0 with PILOT_SHARE/(L lambda_max(K_0)). The step is then STEP_SHARE/(L Lambda) with Lambda = (sqrt(lambda_max) +
+# sqrt(lambda_min))^2 and the largest lambda_max seen: at the certification step Theorem A needs eta <= 1/(L Lambda) with this
+# Lambda (beta R is at most sigma_0 there), and the pilot sees how much the kernel grows in the first phase of training, when it
+# grows most. Should it outgrow the step later, Theorem A0 still certifies steps up to almost 2/(L Lambda).
+PILOT_STEPS = 256
+PILOT_PART = 50
+PILOT_SHARE = 0.5
+STEP_SHARE = 0.9
 
 
 def silent(step: int, steps: int, residual: float) -> None:
     """A progress callback that shows nothing."""
 
 
-def verify(
-    problem: Problem, theta: Theta | Callable[[Architecture], Theta] | None = None, progress: Progress = silent
-) -> Verification:
+def verify(problem: Problem, progress: Progress = silent) -> Verification:
     """Certify and check a training run.
 
-    problem: what to train. theta: initial weights, or a function that loads them for the architecture; None draws them.
-    progress: called with (step, steps, residual). Returns a Verification. Raises ProblemError or InputError for bad input.
+    problem: what to train. progress: called with (step, steps, residual). Returns a Verification. Raises ProblemError or InputError
+    for bad input.
     """
     clock = time.perf_counter()
-    setup, theta0 = prepare(problem, theta)
+    setup, theta0 = prepare(problem)
     start, step_size = start_certificate(setup, theta0)
     prepared = time.perf_counter()
     run = measure_run(setup, theta0, start, step_size, progress)
@@ -51,10 +53,10 @@ def verify(
     return Verification(setup, start, certificate, run, step_size, tuple(claims), timing)
 
 
-def certify_only(problem: Problem, theta: Theta | Callable[[Architecture], Theta] | None = None) -> Verification:
-    """Certify at the given or drawn weights, without training."""
+def certify_only(problem: Problem, weights: Path | None = None) -> Verification:
+    """Certify without training: at the drawn weights, or at those of an .npz file (see ``prepare``)."""
     clock = time.perf_counter()
-    setup, theta0 = prepare(problem, theta)
+    setup, theta0 = prepare(problem, weights)
     start, step_size = start_certificate(setup, theta0)
     start = start if start.certified else explain(setup, start)
     return Verification(setup, start, start, None, step_size, (), {"certify": time.perf_counter() - clock})
@@ -63,21 +65,42 @@ def certify_only(problem: Problem, theta: Theta | Callable[[Architecture], Theta
 def start_certificate(setup: Setup, theta0: Theta) -> tuple[Certificate, float]:
     """The certificate at theta0 and the step size that the problem asks for.
 
-    "certified" asks for the largest step the theorems allow at theta0, and where they allow none, for STEP_SHARE/(L lambda_max).
+    "certified" asks for the largest step the theorems allow at theta0, and where they allow none, for that of ``pilot_step``.
     """
     asked = setup.problem.training.step_size
     snapshot = setup.snapshot(theta0)
+
+    def tried(step_size: float | None) -> Certificate:
+        if setup.refusal is not None:
+            return refused(None, step_size, *setup.refusal)
+        return setup.certify_at(point, step_size)
+
+    if setup.certifiable:
+        point = setup.point(theta0, 0, snapshot)
     if asked != "certified":
-        step_size = float(asked)
-        return setup.certify(theta0, 0, step_size, snapshot), step_size
-    start = setup.certify(theta0, 0, None, snapshot)
+        return tried(float(asked)), float(asked)
+    start = tried(None)
     if start.certified and start.step_size is not None:
         return start, start.step_size
-    lambda_max = float(snapshot.eigenvalues[-1])
+    step_size = pilot_step(setup, theta0, float(snapshot.eigenvalues[-1]))
+    return start, step_size
+
+
+def pilot_step(setup: Setup, theta0: Theta, lambda_max: float) -> float:
+    """The step size where the theorems allow none at the start; see PILOT_STEPS. theta0 is not changed."""
     if not (np.isfinite(lambda_max) and lambda_max > 0):
         raise ProblemError(f"the tangent kernel at the start has largest eigenvalue {lambda_max}, so no step size can be chosen")
-    step_size = STEP_SHARE / (setup.smoothness * lambda_max)
-    return setup.certify(theta0, 0, step_size, snapshot), step_size
+    descent = setup.descent(PILOT_SHARE / (setup.smoothness * lambda_max))
+    theta, done, largest, smallest = theta0.copy(), 0, lambda_max, 0.0
+    steps = min(PILOT_STEPS, max(setup.problem.training.steps // PILOT_PART, 1))
+    while done < steps:
+        ahead = min(max(done, 1), steps - done)
+        if descent.advance(theta, ahead, setup.problem.training.stop_residual, theta0).stopped != "steps":
+            break
+        done += ahead
+        eigenvalues = setup.snapshot(theta).eigenvalues
+        largest, smallest = max(largest, float(eigenvalues[-1])), max(float(eigenvalues[0]), 0.0)
+    return STEP_SHARE / (setup.smoothness * (largest**0.5 + smallest**0.5) ** 2)
 
 
 def explain(setup: Setup, certificate: Certificate) -> Certificate:

@@ -21,6 +21,9 @@ from verify.fields import one_line
 from verify.files import atomic_writer
 from verify.options import NetworkOptions
 
+# What certificate.npz holds beside the weights.
+COMPANIONS = ("X", "y", "sample_weights", "offsets", "minimizers")
+
 
 def architecture_of(network: NetworkOptions, dimension: int, outputs: int) -> Architecture:
     """Return the architecture of a [network] section for inputs of ``dimension`` features and ``outputs`` targets."""
@@ -33,8 +36,24 @@ def architecture_of(network: NetworkOptions, dimension: int, outputs: int) -> Ar
     )
 
 
+def load_offsets(path: Path | str, shape: tuple[int, int]) -> NDArray[np.float64] | None:
+    """Return the array "offsets", shape (n, k), of a weights file: the initial function at the points. None when there is none."""
+    archive = Archive(Path(path), f"weights file {str(path)!r}")
+    if "offsets" not in archive.names:
+        return None
+    found = archive.header("offsets").shape
+    if found != shape:
+        raise ProblemError(f"array 'offsets' of {archive.what} must have shape {shape}, got shape {found}")
+    values = archive.read_real("offsets")
+    if not np.isfinite(values).all():
+        raise ProblemError(f"array 'offsets' of {archive.what} must be finite")
+    return np.ascontiguousarray(values)
+
+
 def load_weights(path: Path | str, architecture: Architecture) -> NDArray[np.float64]:
     """Return theta, shape (P,), from an .npz file with arrays W1, b1, W2, ... of exactly the architecture's shapes.
+
+    What else a certificate.npz holds (X, y, sample_weights, offsets, minimizers) may lie beside them.
 
     float32 and smaller are converted, which is exact. Raises ProblemError, one sentence: when the file cannot be read, an
     array is missing, unknown, of another shape or not of real numbers, or a weight is NaN or infinite (its place named).
@@ -43,7 +62,7 @@ def load_weights(path: Path | str, architecture: Architecture) -> NDArray[np.flo
     archive = Archive(path, f"weights file {str(path)!r}")
     expected = _expected_shapes(architecture)
     for name in archive.names:
-        if name not in expected:
+        if name not in expected and name not in COMPANIONS:
             raise _unknown(archive, name, architecture, expected)
     for name, shape in expected.items():  # all shapes before any array, so that a wrong file costs no memory
         found = archive.header(name).shape
