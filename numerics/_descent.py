@@ -26,12 +26,14 @@ from numba import get_thread_id, types  # type: ignore[attr-defined]
 from numba.core import cgutils
 from numpy.typing import NDArray
 
-from numerics._jit import jit, pjit
+from numerics._jit import inline_jit, jit, pjit
 from numerics.activations import apply
 from numerics.blas import multiply, multiply_left_transposed, multiply_right_transposed
 from numerics.losses import gap_and_slope
 
 intrinsic: Any = numba.extending.intrinsic
+
+# Functions with one caller are inlined before compilation: every level of calls is optimized again with all that lies below it.
 
 # As numpy integers: numba would compile every function again for each Python integer it is called with.
 ZERO = np.int64(0)
@@ -247,7 +249,7 @@ def _update_columns(plan, buf, theta, reference, step, moves, begin, rows, h, sl
         _move(theta, reference, place, gradient + 8 * o * rows, rows, step, moves, slot)
 
 
-@jit
+@inline_jit
 def _panel(plan, buf, kernel, theta, reference, step, phase, layer, old, begin, rows, chunk, beta, thread):  # type: ignore[no-untyped-def]
     """All that one region does to ``rows`` neurons of ``layer`` (0 = the inputs, when the network is linear)."""
     n = plan.points
@@ -309,7 +311,7 @@ def _threaded_region(plan, buf, kernel, theta, reference, step, phase, layer, ol
         _chunk(plan, buf, kernel, theta, reference, step, phase, layer, old, np.int64(chunk), thread)
 
 
-@jit
+@inline_jit
 def _visit(plan, buf, kernel, theta, reference, step, schedule, old):  # type: ignore[no-untyped-def]
     """Work through the regions of a schedule."""
     for row in range(schedule.shape[0]):
@@ -323,7 +325,7 @@ def _visit(plan, buf, kernel, theta, reference, step, schedule, old):  # type: i
                 _chunk(plan, buf, kernel, theta, reference, step, phase, layer, version, chunk, ZERO)
 
 
-@jit
+@inline_jit
 def _head(plan, buf, loss, problem, theta, rule, workspace, entries):  # type: ignore[no-untyped-def]
     """From the parts of z_L to the loss gap (returned) and dJ/dz_L; entries: (3, k n), scratch."""
     n = plan.points
@@ -351,7 +353,7 @@ def _head(plan, buf, loss, problem, theta, rule, workspace, entries):  # type: i
     return total
 
 
-@jit
+@inline_jit
 def _step(plan, buf, kernel, theta, reference, step, old, squares):  # type: ignore[no-untyped-def]
     """One cycle; squares[l] becomes (|G_l|^2, |theta_l - reference_l|^2), summed over chunks in order."""
     L = plan.layers

@@ -46,9 +46,7 @@ OPERATIONS: dict[str, tuple[int, int]] = {
 Instructions = Sequence[tuple[str, Sequence[int], float | None]]
 
 
-def assemble(
-    instructions: Instructions, outputs: Sequence[int], inputs: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def assemble(instructions: Instructions, outputs: Sequence[int], inputs: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Check a program and put it into arrays: operations (instructions, 3) of (opcode, argument, argument), constants.
 
     instructions: (operation name, registers read, value); the value is the constant, the index of the input or the integer

@@ -84,9 +84,7 @@ def evaluate(
     """
     arrays = [np.ascontiguousarray(a, dtype=np.float64) for a in (predictions, targets, minimizers)]
     if arrays[0].shape != arrays[1].shape or arrays[0].shape != arrays[2].shape:
-        raise NumericsError(
-            f"predictions, targets and minimizers must have one shape, got {[array.shape for array in arrays]}"
-        )
+        raise NumericsError(f"predictions, targets and minimizers must have one shape, got {[array.shape for array in arrays]}")
     gaps, slopes = np.empty(arrays[0].size), np.empty(arrays[0].size)
     y, t, minimum = (array.ravel() for array in arrays)
     gap_and_slope(*kernel, y, t, minimum, gaps, slopes, quadrature(), np.empty(workspace_shape(kernel)))
@@ -125,9 +123,7 @@ def _integrated_gap(operations, constants, curvature_register, minimizer, e, rul
         last = abs(length) >= abs(e - begin)
         if last:
             length = e - begin
-        fine, coarse = _panel(
-            operations, constants, curvature_register, minimizer, e, begin, length, rule, points, workspace
-        )
+        fine, coarse = _panel(operations, constants, curvature_register, minimizer, e, begin, length, rule, points, workspace)
         if abs(fine - coarse) <= AGREEMENT * abs(fine):
             gap += fine
             if last:

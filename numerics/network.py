@@ -105,9 +105,7 @@ class Architecture:
         begin = self.bias_offsets[index - 1]
         return theta[begin : begin + self.sizes[index]]
 
-    def flatten(
-        self, weights: list[NDArray[np.float64]], biases: list[NDArray[np.float64]] | None = None
-    ) -> NDArray[np.float64]:
+    def flatten(self, weights: list[NDArray[np.float64]], biases: list[NDArray[np.float64]] | None = None) -> NDArray[np.float64]:
         """Put W_1, ..., W_L (and b_1, ..., b_L when there are biases) into one vector theta."""
         theta = np.empty(self.parameters)
         for index in range(1, self.layers + 1):

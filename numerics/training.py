@@ -74,9 +74,9 @@ class Segment(NamedTuple):
 class GradientDescent:
     """A learning problem and a step size; ``advance`` moves parameters, ``observe`` looks at them.
 
-    architecture: the network; activation, loss: kernels. inputs: (n, d). targets: (n, k). sample_weights: nu, (n,), positive, of sum 1.
-    offsets: (n, k), subtracted from the network's outputs (zeros, or f_theta0 for a centered network). minimizers: (n, k), the
-    y minimizing l(., t_io) (for the square loss the targets). mu: the constant in s = sqrt(2 gap/mu); step_size: eta > 0.
+    architecture: the network; activation, loss: kernels. inputs: (n, d). targets: (n, k). sample_weights: nu, (n,), positive, of
+    sum 1. offsets: (n, k), subtracted from the network's outputs (zeros, or f_theta0 for a centered network). minimizers: (n, k),
+    the y minimizing l(., t_io) (for the square loss the targets). mu: the constant in s = sqrt(2 gap/mu); step_size: eta > 0.
     Raises NumericsError for a wrong shape or type, for values that are not finite and for constants that are not positive.
 
     Memory besides theta and the reference: ``workspace_bytes``.
@@ -114,8 +114,8 @@ class GradientDescent:
     def advance(self, theta: Array, steps: int, stop_residual: float, reference: Array) -> Segment:
         """Make up to ``steps`` steps, in place, and record every theta from which a step was made.
 
-        theta, reference: (parameters,), separate arrays. It stops before a step when the residual is at most ``stop_residual`` (0 or less:
-        only when it is exactly that) or the loss is not finite.
+        theta, reference: (parameters,), separate arrays. It stops before a step when the residual is at most ``stop_residual`` or
+        the loss is not finite. Raises NumericsError for arrays of the wrong shape or type, or steps not a positive integer.
         """
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
             raise NumericsError(f"steps must be a positive integer, got {steps!r}")
@@ -165,9 +165,9 @@ class GradientDescent:
 def workspace_bytes(architecture: Architecture, points: int) -> int:
     """How much memory ``advance`` takes besides theta, the reference and the problem, to within a few kilobytes.
 
-    With one hidden layer: H_1 and phi'(z_1), 2 m n numbers, when they fit 64 MB or n <= d; otherwise they are recomputed and only panels
-    are held. With more: four numbers per neuron and point. In addition, a gradient panel and four signal panels per thread, and
-    at most 64 copies of the outputs.
+    With one hidden layer: H_1 and phi'(z_1), 2 m n numbers, when they fit 64 MB or n <= d; otherwise they are recomputed and only
+    panels are held. With more: four numbers per neuron and point. In addition, a gradient panel and four signal panels per thread,
+    and at most 64 copies of the outputs.
     """
     return 8 * sum(int(np.prod(shape)) for shape in _shapes(architecture, points, _plan(architecture, points)).values())
 

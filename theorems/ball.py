@@ -13,6 +13,7 @@ runs over floats, over balls (an enclosure) and over SymPy symbols (the formula 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def _rows(rows: list[Any]) -> Any:
 
 def _forward_drift(signals: SignalsAtPoint, gains: tuple[Any, ...], arithmetic: Arithmetic) -> tuple[list[Any], list[Any]]:
     """E1: D_0 = 0, D_l^2 = 1[l in T] p_l^2 + (a_l Lp)^2 D_{l-1}^2; pointwise and in L2(nu). Index 0 is the input."""
-    zero = arithmetic.constant(0)
+    zero = arithmetic.constant(Fraction(0))
     rows, rows_nu = [signals.forward_norms[0] * zero], [zero]
     for index in range(signals.layers):
         step = gains[index] * signals.slope
@@ -125,7 +126,7 @@ def _first_derivative(
     arithmetic: Arithmetic,
 ) -> tuple[list[list[Any]], list[list[Any]]]:
     """E2: v_l = (a_l Lp) v_{l-1} + phat_l e_l 1[l in T]; the maximum over points and the nu-version, entry by entry of T."""
-    zero = arithmetic.constant(0)
+    zero = arithmetic.constant(Fraction(0))
     layers_in_t = [index for index in range(signals.layers) if signals.trained[index]]
     pointwise = [signals.forward_norms[0] * zero for _ in layers_in_t]
     nu = [zero for _ in layers_in_t]
@@ -184,7 +185,7 @@ def _curvature_matrix(
     """E4: the symmetric nonnegative matrix M of the second derivative's bilinear bound over the trained layers."""
     layers_in_t = [index for index in range(signals.layers) if signals.trained[index]]
     size = len(layers_in_t)
-    matrix = [[arithmetic.constant(0) for _ in range(size)] for _ in range(size)]
+    matrix = [[arithmetic.constant(Fraction(0)) for _ in range(size)] for _ in range(size)]
     for index in range(signals.layers):
         if index > 0 and signals.trained[index]:
             # dW_l meets dh_{l-1}: c_l Lp max N_l (e_l v^T + v e_l^T)

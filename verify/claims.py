@@ -23,7 +23,7 @@ from verify.verdict import CheckedClaim, Verdict, counted
 Array = NDArray[np.float64]
 LONGEST_STRIDE = 4096  # of steps that an iterated bound spans
 DECISIVE = 8  # times the errors: the guaranteed decrease over the steps of one check
-SEEN_SHARE = 0.25  # of a bound on the remaining path: what may come from beyond the end of the run
+SEEN_SHARE = 0.1  # of a bound on the remaining path: what may come from beyond the end of the run
 UNSEEN = -np.inf  # marks a quantity that the run has not measured at a step; such steps are not checks
 
 
@@ -61,8 +61,8 @@ def float_ends(constant: Enclosed) -> Interval:
     """The constant as an interval of doubles, rounded outward."""
     low, high = float(constant.lower), float(constant.upper)
     return Interval(
-        np.float64(np.nextafter(low, -np.inf) if low > constant.lower else low),
-        np.float64(np.nextafter(high, np.inf) if high < constant.upper else high),
+        np.asarray(np.nextafter(low, -np.inf) if low > constant.lower else low),
+        np.asarray(np.nextafter(high, np.inf) if high < constant.upper else high),
     )
 
 
@@ -185,8 +185,8 @@ def _remaining(
     """The remaining path from k: what the run still went, plus at most what the claim itself allows after its end.
 
     The claim's bound T obeys d_k + T(s_{k+1}) <= T(s_k), so that the sum to the end of the run plus T(s_end) is at most T(s_k) if
-    the theorem holds; it bounds the path of the infinite run from above. Where T(s_end) exceeds a quarter of T(s_k) much of that
-    number would be the theorem's own and little would be checked: such steps, the last of the run, are not counted as checks.
+    the theorem holds; it bounds the path of the infinite run from above. Where T(s_end) exceeds a tenth of T(s_k) too much of that
+    number would be the theorem's own and too little would be checked: such steps, the last of the run, are not counted as checks.
     """
     bound = next((claim.bound for claim in theorem.claims if str(claim.measured) == "remaining"), None)
     if bound is None:
@@ -294,7 +294,8 @@ def broadcast(x: Any, shape: tuple[int, ...]) -> Interval:
 
 def middle(x: Interval) -> Array:
     """The middles of intervals."""
-    return np.asarray(x.lower + (x.upper - x.lower) / 2)
+    with np.errstate(invalid="ignore"):  # infinite ends have no middle; NaN is never larger than anything
+        return np.asarray(x.lower + (x.upper - x.lower) / 2)
 
 
 def _reason(claim: Claim, verdict: Verdict, counts: dict[Verdict, int], total: int) -> str:

@@ -127,7 +127,7 @@ def pseudo_huber_objective(size: int, generator: np.random.Generator) -> Objecti
 
 # a -> a PL constant of u^2/2 + a sin(u)^2: just below the infimum of phi'^2/(2 phi), which the tests prove by branch and bound.
 # (Karimi, Nutini and Schmidt 2016, section 2.2, have 1/64 for a = 3/2.)
-PL_CONSTANTS = {1.5: 0.0889, 1.0: 0.257}
+PL_CONSTANTS = {1.5: 0.0877, 1.0: 0.2525}
 
 
 def nonconvex_objective(size: int, generator: np.random.Generator) -> Objective:

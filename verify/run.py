@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from numerics.norms import spectral_norm
 from numerics.snapshots import Drift, Snapshot
 from numerics.training import GradientDescent, Observation, Segment
-from theorems.catalogue import THEOREM_N
+from theorems.statements.newton import THEOREM_N
 from verify.certificate import Certificate, existence_radius
 from verify.setup import Setup, Theta
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.linalg
+import scipy.optimize
 from numpy.typing import NDArray
 
 from numerics.activations import BUILTIN, ActivationKernel, builtin_activation, program_activation
@@ -20,9 +21,11 @@ from numerics.network import Architecture, initialize
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
 from numerics.training import GradientDescent
 from theorems.activations import Activation
+from theorems.arithmetic import FLOAT
 from theorems.errors import InputError
 from theorems.losses import Loss, LossConstants
 from theorems.programs import Program
+from theorems.records import evaluate_expression
 from verify.certificate import Certificate, certify, refused
 from verify.data import Dataset, load_data
 from verify.expressions import activation_of, loss_of
@@ -32,6 +35,7 @@ from verify.problem import Problem
 from verify.weights import architecture_of, load_offsets, load_weights
 
 Theta = NDArray[np.float64]
+SHOWN_RANGE = (-50.0, 50.0)
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
         theta = load_weights(weights, architecture)
         offsets = load_offsets(weights, (dataset.points, dataset.outputs)) if problem.network.centered else None
     kernel = activation_kernel(phi)
-    minimizers = _minimizers(chosen_loss, dataset) if constants is not None else dataset.targets.copy()
+    minimizers = _minimizers(chosen_loss, dataset, constants is not None)
     setup = Setup(
         problem=problem,
         dataset=dataset,
@@ -238,12 +242,24 @@ def _offsets(
     return np.ascontiguousarray(found.outputs)
 
 
-def _minimizers(chosen: Loss, dataset: Dataset) -> NDArray[np.float64]:
-    found = {}
-    for target in np.unique(dataset.targets):
-        enclosure = chosen.minimizer(float(target))
-        found[float(target)] = float((enclosure.lower + enclosure.upper) / 2)
-    return np.vectorize(found.__getitem__, otypes=[np.float64])(dataset.targets)
+def _minimizers(chosen: Loss, dataset: Dataset, certifiable: bool) -> NDArray[np.float64]:
+    """argmin_y loss(y, t) for each target; for a loss without L and mu, whose residual is only shown, sought on SHOWN_RANGE."""
+
+    def enclosed(target: float) -> float:
+        enclosure = chosen.minimizer(target)
+        return float((enclosure.lower + enclosure.upper) / 2)
+
+    def sought(target: float) -> float:
+        def value(y: float) -> float:
+            found = float(evaluate_expression(chosen.expression, {"y": y, "t": target}, FLOAT))
+            return found if math.isfinite(found) else math.inf
+
+        return float(scipy.optimize.minimize_scalar(value, bounds=SHOWN_RANGE, method="bounded").x)
+
+    found = {
+        float(target): enclosed(target) if certifiable else sought(target) for target in map(float, np.unique(dataset.targets))
+    }
+    return np.array([[found[target] for target in row] for row in dataset.targets.tolist()])
 
 
 def activation_kernel(phi: Activation) -> ActivationKernel:

@@ -100,7 +100,7 @@ def pilot_step(setup: Setup, theta0: Theta, lambda_max: float) -> float:
         done += ahead
         eigenvalues = setup.snapshot(theta).eigenvalues
         largest, smallest = max(largest, float(eigenvalues[-1])), max(float(eigenvalues[0]), 0.0)
-    return STEP_SHARE / (setup.smoothness * (largest**0.5 + smallest**0.5) ** 2)
+    return float(STEP_SHARE / (setup.smoothness * (largest**0.5 + smallest**0.5) ** 2))
 
 
 def explain(setup: Setup, certificate: Certificate) -> Certificate:

@@ -164,9 +164,7 @@ def test_bits_do_not_depend_on_the_position_in_a_loop():
 def chebyshev_interpolant(function, begin, end, count):
     """Ascending coefficients of the polynomial through the Chebyshev nodes, by divided differences, in the working precision."""
     begin, end = mp.mpf(begin), mp.mpf(end)
-    nodes = [
-        (begin + end) / 2 + (end - begin) / 2 * mp.cos(mp.pi * (j + mp.mpf(1) / 2) / count) for j in range(count)
-    ]
+    nodes = [(begin + end) / 2 + (end - begin) / 2 * mp.cos(mp.pi * (j + mp.mpf(1) / 2) / count) for j in range(count)]
     newton = [function(node) for node in nodes]
     for order in range(1, count):
         for j in range(count - 1, order - 1, -1):

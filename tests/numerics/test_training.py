@@ -45,9 +45,7 @@ def pseudo_huber():
 KERNELS = {"square": square_loss(), "pseudo_huber": pseudo_huber()}
 
 
-def problem(
-    sizes, *, n=5, activation="tanh", loss="square", trained=None, bias_scale=0.0, output_scale=1.0, step_size=0.1, seed=0
-):
+def problem(sizes, *, n=5, activation="tanh", loss="square", trained=None, bias_scale=0.0, output_scale=1.0, step_size=0.1, seed=0):
     """A random problem with unequal weights and offsets, and an initial theta."""
     rng = np.random.default_rng(seed)
     layers = len(sizes) - 1
@@ -96,8 +94,8 @@ def complex_step_gradient(descent, activation, loss, theta):
 def small_panels(monkeypatch, *, parallel=False, keep=True):
     """Cut small networks into many panels and chunks, so that tests reach what only large ones reach otherwise."""
     monkeypatch.setattr(training, "PANEL_WORK", 1)
-    monkeypatch.setattr(training, "PANEL_ROWS", 8)
-    monkeypatch.setattr(training, "MOST_CHUNKS", 3)
+    monkeypatch.setattr(training, "PANEL_ROWS", 16)
+    monkeypatch.setattr(training, "MOST_CHUNKS", 2)
     if parallel:
         monkeypatch.setattr(training, "PARALLEL_WORK", 0)
     if not keep:
@@ -244,7 +242,7 @@ def test_rotated_inputs():
 
 
 def test_duplicated_neurons():
-    """Only the first layer trained: every neuron twice, outgoing weights / sqrt 2, twice the step: same curve, displacement * sqrt 2.
+    """First layer trained; every neuron twice, outgoing weights / sqrt 2, twice the step: same curve, displacement * sqrt 2.
 
     In NTK scaling c_2 falls by sqrt 2 with the width, so f is unchanged when two copies have outgoing weights / sqrt 2 each; the
     gradient of each copy is half the original's, hence the doubled step.

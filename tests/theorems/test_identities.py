@@ -15,6 +15,7 @@ from theorems.arithmetic import BALL, FLOAT, lower, upper
 from theorems.catalogue import theorem
 from theorems.records import evaluate_expression
 from theorems.statements import notation as n
+from verify.strategies import composite_problems
 
 EPS = np.finfo(np.float64).eps
 A, SQUARE, PLUS, DESCENT_FORM = (theorem(name) for name in ("A", "A-square", "A+", "A0"))
@@ -171,6 +172,51 @@ def test_the_summed_residuals_for_the_square_loss() -> None:
     ours = constant(SQUARE, n.summed_bound).subs(n.rbar, sympy.sqrt(n.lambda0) / n.beta * (1 - z))
     q, s0 = 1 - z**2, (1 - z**2) * n.lambda0 / (2 * n.beta)
     assert sympy.simplify(sympy.expand_log(ours - s0 / n.lambda0 * sympy.log(1 / (1 - q)) / q)) == 0
+
+
+# --- The constants, as the notes print them ---
+
+
+def as_printed(name: str, v: dict[str, float]) -> dict[str, float]:
+    """Section A, formula by formula. Attacks cannot see every constant (A is not sharp for L > mu), so they are also compared."""
+    smooth, mu, eta, beta, s0, lambda0 = (v.get(key, 1.0) for key in ("L", "mu", "eta", "beta", "s0", "lambda0"))
+    sigma0, largest = math.sqrt(lambda0), (math.sqrt(v["lambda_max"]) + beta * v["R"]) ** 2
+    kappa = math.sqrt((1 - eta * smooth * lambda0) / (1 - eta * mu * lambda0)) if name in ("A", "A+") else 1.0
+    if name in ("A", "A-square"):
+        beta_prime = beta * math.sqrt(smooth / mu) / kappa
+        q = 2 * beta_prime * s0 / (kappa * lambda0)
+        rbar = sigma0 / beta_prime * (1 - math.sqrt(1 - q))
+        special = {"rate": 1 - eta * mu * kappa * lambda0 * (1 - q), "beta_prime": beta_prime}
+    elif name == "A+":
+        d_max = eta * math.sqrt(largest * smooth * mu) * s0
+        tilde = sigma0 - (math.sqrt(smooth / mu) / kappa - 1) * beta * d_max / 2
+        q = 2 * beta * s0 / (kappa * tilde**2)
+        rbar = tilde / beta * (1 - math.sqrt(1 - q))
+        special = {"rate": 1 - eta * mu * kappa * tilde**2 * (1 - q), "d_max": d_max, "sigma_tilde": tilde}
+    else:
+        start = math.sqrt(2 * smooth * (mu * s0**2 / 2))  # G0 = sqrt(2 L Delta_0)
+        curvature = smooth * largest + beta * start
+        k0 = 1 - eta * curvature / 2
+        q = 2 * beta * s0 / (k0 * lambda0)
+        rbar = sigma0 / beta * (1 - math.sqrt(1 - q))
+        special = {"gap_rate": 1 - 2 * eta * k0 * mu * lambda0 * (1 - q), "L_J": curvature, "k0": k0}
+        special["rate"] = math.sqrt(special["gap_rate"])
+    floor, summed = (sigma0 - beta * rbar) ** 2, -math.log(1 - beta * rbar / sigma0) / beta
+    return special | {"Lambda": largest, "kappa": kappa, "q": q, "rbar": rbar, "lambda_floor": floor, "Tbar": summed}
+
+
+@pytest.mark.parametrize("name", ["A", "A-square", "A+", "A0"])
+@settings(max_examples=25)
+@given(data=st.data())
+def test_the_constants_are_those_of_the_notes(name, data) -> None:
+    statement = theorem(name)
+    problem = data.draw(composite_problems(statement, quotients=st.floats(0.05, 0.95), shares=st.floats(0.1, 0.9)))
+    ours = statement.evaluate_constants(problem.values, FLOAT)
+    printed = as_printed(name, problem.values)
+    assert set(printed) == {item.name for item in statement.constants}
+    for key, value in printed.items():
+        # 1 - eta L lambda0 >= 0.1, 1 - q and q are not below 0.05: a few dozen u grow by at most 1/0.05^2.
+        assert ours[key] == pytest.approx(value, rel=2**14 * EPS), key
 
 
 # --- Monotonicity ---

@@ -78,7 +78,7 @@ def constants() -> dict[str, Interval]:
 
 
 def measured_steps(step_error: float) -> MeasuredSteps:
-    residual = 0.5 ** np.arange(5)
+    residual = 0.2 ** np.arange(5)
     return MeasuredSteps(
         first=3,
         residual=residual,
@@ -112,7 +112,7 @@ def test_remaining_path_contains_what_the_run_still_went() -> None:
     from theorems.catalogue import THEOREM_A_SQUARE
 
     symbols = step_symbols(THEOREM_A_SQUARE, constants_with_q(), measured_steps(0.0))
-    residual = 0.5 ** np.arange(5)
+    residual = 0.2 ** np.arange(5)
     gone = np.array([0.4 * residual[k:4].sum() for k in range(4)])
     seen = np.isfinite(symbols["remaining"].upper)
     assert seen[0]
