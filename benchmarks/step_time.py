@@ -1,10 +1,11 @@
-"""Time of one recorded step of gradient descent, on the shapes that the performance notes discuss.
+"""Time of one recorded step of gradient descent against a peer, the same step written in NumPy, in one interleaved run.
 
     python benchmarks/step_time.py [--threads T] [--repeats R]
 
 Each line: the shape, milliseconds per step (wall clock, best of R), processor milliseconds per step of the same repeat (with one
-thread the two differ by what other processes took), cores used by others meanwhile, GFLOP/s of the products. The first line is
-the first call: compilation, or loading from numba's cache.
+thread the two differ by what other processes took), cores used by others meanwhile, GFLOP/s of the products, and the median over
+the repeats of NumPy's time divided by ours (the peer records nothing: no residual, path or displacement). The first line is the
+first call: compilation, or loading from numba's cache.
 """
 
 from __future__ import annotations
@@ -56,15 +57,39 @@ def busy_cores() -> float:
     return (sum(fields) - fields[3] - fields[4]) / 100.0
 
 
+def numpy_step(descent: GradientDescent, theta: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> None:
+    """One step of gradient descent for the tanh network and the square loss, with NumPy and nothing recorded."""
+    architecture, n = descent.architecture, len(inputs)
+    weights = [architecture.weight(theta, layer) for layer in range(1, architecture.layers + 1)]
+    scales = architecture.fan_in_scales
+    signals = [inputs.T]
+    for layer, (scale, weight) in enumerate(zip(scales, weights, strict=True), 1):
+        z = scale * (weight @ signals[-1])
+        signals.append(np.tanh(z) if layer < architecture.layers else z)
+    delta = (signals[-1] - targets.T) / n
+    for layer in range(architecture.layers, 0, -1):
+        weight, scale, below = weights[layer - 1], scales[layer - 1], signals[layer - 1]
+        gradient = scale * (delta @ below.T)
+        if layer > 1:
+            delta = scale * (weight.T @ delta) * (1 - below**2)
+        weight -= descent.step_size * gradient
+
+
 def measure(sizes: tuple[int, ...], points: int, steps: int, repeats: int) -> str:
     descent, theta = problem(sizes, points)
     reference = theta.copy()
     descent.advance(theta, 1, 0.0, reference)
-    best = (np.inf, 0.0, 0.0)
+    best, ratios = (np.inf, 0.0, 0.0), []
+    peer = theta.copy()
     for _ in range(repeats):
+        begin = time.perf_counter()
+        for _ in range(max(steps // 4, 1)):
+            numpy_step(descent, peer, descent.inputs, descent.targets)
+        peer_time = (time.perf_counter() - begin) / max(steps // 4, 1)
         wall, own, all_cores = time.perf_counter(), time.process_time(), busy_cores()
         descent.advance(theta, steps, 0.0, reference)
         wall, own, all_cores = time.perf_counter() - wall, time.process_time() - own, busy_cores() - all_cores
+        ratios.append(peer_time / (wall / steps))
         best = min(best, (wall, own, max(0.0, (all_cores - own) / wall)))
     # Forward and gradient products of every layer, and the backward product of all but the first.
     pairs = [rows * columns for rows, columns in zip(sizes[1:], sizes[:-1], strict=True)]
@@ -73,7 +98,7 @@ def measure(sizes: tuple[int, ...], points: int, steps: int, repeats: int) -> st
     wall, own, others = 1e3 * best[0] / steps, 1e3 * best[1] / steps, best[2]
     shape, speed = "-".join(map(str, sizes)), work / wall / 1e6
     columns = f"{shape:>18} n={points:<4} {wall:9.4f} ms/step {own:9.4f} processor {others:5.2f} others"
-    return f"{columns} {speed:7.1f} GFLOP/s {scratch:7.1f} MB besides theta"
+    return f"{columns} {speed:7.1f} GFLOP/s {scratch:7.1f} MB besides theta {np.median(ratios):6.2f} x NumPy"
 
 
 def main() -> None:

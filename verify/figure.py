@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from theorems.arithmetic import FLOAT
+from theorems.records import evaluate_expression
 from verify.report import problem_line
 from verify.result import Verification
 
@@ -19,14 +21,22 @@ MEASURED, PROVEN = "#1b4f8f", "#d55e00"
 
 
 def proven_envelope(verification: Verification) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The residual's proven upper envelope from the certification step on: the certified factor, step after step."""
+    """The residual's proven upper envelope from the certification step on: the rate claim's bound, applied step after step."""
     certificate, run = verification.certificate, verification.run
     assert run is not None
     assert certificate.point is not None
-    steps = np.arange(certificate.step, run.trajectory.steps + 1)
-    rate = float(certificate.constants["rate"].upper)
+    assert certificate.theorem is not None
+    claim = next(claim for claim in certificate.theorem.claims if claim.iterates is not None)
+    name = str(claim.iterates)
+    constants = {key: np.float64(constant.value) for key, constant in certificate.constants.items()}
+    half_mu = constants["mu"] / 2
     start = certificate.point.residual + certificate.point.residual_error
-    return steps, start * rate ** np.arange(len(steps), dtype=np.float64)
+    value = np.float64(half_mu * start**2 if name == "gap" else start)
+    envelope = []
+    for _ in range(certificate.step, run.trajectory.steps + 1):
+        envelope.append(np.sqrt(value / half_mu) if name == "gap" else value)
+        value = evaluate_expression(claim.bound, {**constants, name: value}, FLOAT)
+    return np.arange(certificate.step, run.trajectory.steps + 1), np.array(envelope)
 
 
 def draw(verification: Verification) -> bytes:
@@ -59,7 +69,7 @@ def _residuals(axes: Axes, verification: Verification) -> None:
     if certificate.certified:
         steps, envelope = proven_envelope(verification)
         visible = envelope > residual[residual > 0].min() / 10 if (residual > 0).any() else slice(None)
-        axes.plot(steps[visible], envelope[visible], color=PROVEN, linewidth=2, label=r"proven: $s_N\,\rho^{\,k-N}$")
+        axes.plot(steps[visible], envelope[visible], color=PROVEN, linewidth=2, label="proven envelope")
         _certification(axes, certificate.step, f"certified from step {certificate.step}")
     axes.set_yscale("log")
     axes.set_ylabel("residual")

@@ -42,6 +42,8 @@ Array = NDArray[np.float64]
 LARGEST_QUOTIENT = 0.999
 SLACK = 1e-6  # by how much R exceeds rbar, relative to rbar
 
+_SEEDS = st.integers(0, 2**32 - 1)
+
 
 @dataclass(frozen=True)
 class NetworkProblem:
@@ -63,7 +65,7 @@ def quadratic_maps(
     parameters = draw(st.integers(outputs, max(outputs, largest_parameters)))
     kind = draw(st.sampled_from(["blocks", "rank one", "dense"]))
     rotated = draw(st.booleans())
-    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    generator = np.random.default_rng(draw(_SEEDS))
     singular = draw(st.sampled_from(["equal", "spread"]))
     spectrum = np.ones(outputs) if singular == "equal" else generator.uniform(smallest_singular_value, 1, outputs)
     linear = np.zeros((outputs, parameters))
@@ -76,15 +78,13 @@ def quadratic_maps(
     return QuadraticMap(linear, tensor, 1.0)
 
 
-@st.composite
 def composite_problems(
-    draw: st.DrawFn,
     theorem: Theorem,
     quotients: st.SearchStrategy[float] | None = None,
     shares: st.SearchStrategy[float] | None = None,
     objectives: Sequence[str] | None = None,
-) -> CompositeProblem:
-    """Draw a problem that satisfies every hypothesis of a convergence theorem.
+) -> st.SearchStrategy[CompositeProblem]:
+    """Problems that satisfy every hypothesis of a convergence theorem.
 
     quotients: the q to aim at, in (0, 1), by default up to 0.999. shares: the step as a share, in (0, 1], of the largest that the
     theorem allows (for Theorem A of 1/(L Lambda), Lambda on B(R)), by default often exactly 1. objectives: names from OBJECTIVES,
@@ -92,28 +92,31 @@ def composite_problems(
 
     Raises InputError when the theorem does not certify gradient descent or an objective is unknown. Source: theory notes, A.
     """
-    problem, quotient, share = draw(_shapes(theorem, quotients, shares, objectives))
-    return bent(problem, solve(theorem, problem.values, quotient, share, 1 + SLACK))
+    shapes = _shapes(theorem, quotients, shares, _objectives(theorem, objectives))
+    return shapes.map(lambda shape: bent(shape[0], solve(theorem, shape[0].values, shape[1], shape[2], 1 + SLACK)))
 
 
-@st.composite
-def composite_problems_breaking(draw: st.DrawFn, theorem: Theorem, hypothesis: str) -> CompositeProblem:
-    """Draw a problem that breaks the named hypothesis of a convergence theorem and no other.
+def composite_problems_breaking(theorem: Theorem, hypothesis: str) -> st.SearchStrategy[CompositeProblem]:
+    """Problems that break the named hypothesis of a convergence theorem and no other.
 
     A margin that needs a constant which does not exist once the hypothesis is broken (rbar for q > 1, kappa and what follows for
     eta L lambda0 = 1) is NaN or infinite: such a hypothesis is not applicable, neither met nor broken. Two cannot be had alone:
     with K_0 singular (H3), q < 1 and in Theorem A+ sigma~ > 0 are out of reach too; and "kappa" fails with the step still allowed
     only where Lambda = lambda0, that is for linear F with all singular values equal.
 
-    Raises InputError when the theorem has no such hypothesis.
+    Raises InputError when the theorem does not certify gradient descent or has no such hypothesis.
     """
+    names = _objectives(theorem, None)
     known = [item.id for item in theorem.hypotheses]
     if hypothesis not in known:
         raise InputError(f"theorem {theorem.id} has no hypothesis {hypothesis!r}{nearest(hypothesis, known)}, got {known}")
-    problem, quotient, share = draw(_shapes(theorem, None, None, None))
-    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    broken = break_hypothesis(problem, hypothesis, quotient, share, generator)
-    return broken if broken is not None else reject()
+
+    def broken(drawn: tuple[tuple[CompositeProblem, float, float], int]) -> CompositeProblem:
+        (problem, quotient, share), seed = drawn
+        found = break_hypothesis(problem, hypothesis, quotient, share, np.random.default_rng(seed))
+        return found if found is not None else reject()
+
+    return st.tuples(_shapes(theorem, None, None, names), _SEEDS).map(broken)
 
 
 @st.composite
@@ -144,7 +147,7 @@ def networks(
     points = draw(st.integers(1, largest_points))
     scale = draw(st.sampled_from([1.0, 1.0, 0.3, 3.0, 0.0]))
     weighted = draw(st.booleans())
-    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    generator = np.random.default_rng(draw(_SEEDS))
     sample_weights = generator.dirichlet(np.ones(points)) if weighted else np.full(points, 1 / points)
     return NetworkProblem(
         architecture=architecture,
@@ -155,22 +158,27 @@ def networks(
     )
 
 
+def _objectives(theorem: Theorem, wanted: Sequence[str] | None) -> list[str]:
+    if theorem.role is not Role.CONVERGENCE:
+        raise InputError(f"theorem must certify gradient descent, got {theorem.id} ({theorem.role.value})")
+    for name in wanted or ():
+        if name not in OBJECTIVES:
+            known = ", ".join(OBJECTIVES)
+            raise InputError(f"unknown objective {name!r}{nearest(name, OBJECTIVES)} (known: {known})")
+    fitting = {LossClass.SQUARE: ["square"], LossClass.GENERAL: [name for name in OBJECTIVES if name != "square"]}
+    return list(wanted or fitting.get(theorem.loss_class, list(OBJECTIVES)))
+
+
 @st.composite
 def _shapes(
     draw: st.DrawFn,
     theorem: Theorem,
     quotients: st.SearchStrategy[float] | None,
     shares: st.SearchStrategy[float] | None,
-    objectives: Sequence[str] | None,
+    objectives: list[str],
 ) -> tuple[CompositeProblem, float, float]:
     """A problem whose map still has lipschitz = 1 and whose values lack beta, eta and R; the wanted q and share of the step."""
-    if theorem.role is not Role.CONVERGENCE:
-        raise InputError(f"theorem must certify gradient descent, got {theorem.id} ({theorem.role.value})")
-    for name in objectives or ():
-        if name not in OBJECTIVES:
-            raise InputError(f"unknown objective {name!r}{nearest(name, OBJECTIVES)} (known: {', '.join(OBJECTIVES)})")
-    fitting = {LossClass.SQUARE: ["square"], LossClass.GENERAL: [name for name in OBJECTIVES if name != "square"]}
-    make = OBJECTIVES[draw(st.sampled_from(list(objectives or fitting.get(theorem.loss_class, list(OBJECTIVES)))))]
+    make = OBJECTIVES[draw(st.sampled_from(objectives))]
     strict = next(item for item in theorem.hypotheses if item.id == "step").strict
     if quotients is None:
         quotients = st.sampled_from([LARGEST_QUOTIENT, 0.9, 0.5, 0.1, 1e-3]) | st.floats(1e-3, LARGEST_QUOTIENT)
@@ -179,7 +187,7 @@ def _shapes(
     quotient, share = draw(quotients), draw(shares)
     mapping = draw(quadratic_maps())
     towards = draw(st.sampled_from(["weakest", "weakest", "opposite", "random"]))
-    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    generator = np.random.default_rng(draw(_SEEDS))
     left, spectrum, _ = np.linalg.svd(mapping.linear)
     directions = {"weakest": left[:, -1], "opposite": -left[:, -1], "random": generator.standard_normal(len(left))}
     target = 10.0 ** generator.uniform(-1.5, 1.0) * directions[towards]

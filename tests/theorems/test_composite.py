@@ -250,24 +250,25 @@ def test_an_optimizer_does_not_exceed_the_bounds(name, quotient) -> None:
     objective = "square" if statement.loss_class is LossClass.SQUARE else "nonconvex"
     share = 0.6 if statement.id == "A0" else 1.0
     worst = attack(statement, objective, quotient, share, seed=7, trials=25)
-    assert max(worst.values()) > 0.5  # the attack is an attack
+    # The attack is an attack: the rate is nearly attained. The conserved inequality is an equality at the start.
+    assert max(ratio for claim, ratio in worst.items() if not claim.endswith("-c")) > 0.9
 
 
 @pytest.mark.validate
 @pytest.mark.parametrize("name", CONVERGENCE)
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_attacks_do_not_exceed_the_bounds(name, seed) -> None:
     statement = theorem(name)
     fitting = ["square"] if statement.loss_class is LossClass.SQUARE else list(OBJECTIVES)
     for objective in fitting:
         for quotient in (0.1, 0.9, 0.999):
             for share in (0.05, 0.5, 0.95 if statement.id == "A0" else 1.0):
-                attack(statement, objective, quotient, share, seed, trials=60)
+                attack(statement, objective, quotient, share, seed, trials=30)
 
 
 @pytest.mark.validate
 @pytest.mark.parametrize("name", CONVERGENCE)
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(data=st.data())
 def test_every_claim_at_every_step_many_times(name, data) -> None:
     statement = theorem(name)
