@@ -223,6 +223,8 @@ def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], 
     width = measured.upper - measured.lower
     lowered, low, high = measured.lower.copy(), np.full(shape, np.nan), np.full(shape, np.nan)
     pending, stride = np.arange(len(steps)), 1
+    # A value that no reachable decrease can exceed DECISIVE times its error is below the floor of measurement: one step will do.
+    hopeless = middle(now)[np.maximum(pending + 1 - LONGEST_STRIDE, 0)] <= DECISIVE * width
     while len(pending):
         base = pending + 1 - stride
         value = now[base]
@@ -230,7 +232,12 @@ def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], 
             at = {other: x[base + ahead] if x.shape == shape else x for other, x in symbols.items()}
             value = as_interval(evaluate_expression(claim.bound, {**at, name: value}, INTERVAL))
         error = width[pending] + value.upper - value.lower
-        final = (middle(now)[base] - middle(value) > DECISIVE * error) | (base - stride < 0) | (2 * stride > LONGEST_STRIDE)
+        final = (
+            (middle(now)[base] - middle(value) > DECISIVE * error)
+            | (base - stride < 0)
+            | (2 * stride > LONGEST_STRIDE)
+            | hopeless[pending]
+        )
         done = pending[final]
         low[done], high[done] = value.lower[final], value.upper[final]
         # Rounding of p steps may lift the run p times as far as that of one, which is part of the width.

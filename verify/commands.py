@@ -72,7 +72,7 @@ def verify(problem_file: Path | None, out: Path, as_json: bool) -> None:
     document = write_results(verification, out)
     _show(verification, document if as_json else None)
     if not as_json:
-        click.echo(f"written: {', '.join(str(out / name) for name in ('result.json', 'certificate.npz', 'run.svg'))}")
+        click.echo(f"written: {', '.join(str(out / name) for name in ('result.json', 'certificate.npz', 'run.npz', 'run.svg'))}")
     sys.exit(verification.status)
 
 

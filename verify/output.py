@@ -1,25 +1,27 @@
-"""Writing a verification to a directory: result.json, certificate.npz and the figure, each whole or not at all."""
+"""Writing a verification to a directory: result.json, certificate.npz, run.npz and the figure, each whole or not at all."""
 
 from __future__ import annotations
 
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from verify.errors import ProblemError
 from verify.files import atomic_writer
-from verify.result import Verification, certificate_arrays, result_json, sha256
+from verify.result import Verification, certificate_arrays, result_json, run_arrays, sha256
 
 
 def write_results(verification: Verification, directory: Path) -> dict[str, object]:
     """Write the files into ``directory`` (made if needed) and return the JSON document. Raises ProblemError when it cannot."""
-    contents = {"certificate.npz": _npz(verification)}
+    contents = {"certificate.npz": _npz(certificate_arrays(verification))}
     if verification.run is not None:
         from verify.figure import draw
 
         contents["run.svg"] = draw(verification)
+        contents["run.npz"] = _npz(run_arrays(verification.run))
     document = result_json(verification, {name: sha256(content) for name, content in contents.items()})
     contents["result.json"] = as_text(document).encode()
     try:
@@ -37,7 +39,7 @@ def as_text(document: dict[str, object]) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _npz(verification: Verification) -> bytes:
+def _npz(arrays: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **certificate_arrays(verification))  # type: ignore[arg-type]
+    np.savez(buffer, **arrays)
     return buffer.getvalue()

@@ -224,6 +224,24 @@ def certificate_arrays(verification: Verification) -> dict[str, np.ndarray[Any, 
     return arrays
 
 
+def run_arrays(run: MeasuredRun) -> dict[str, np.ndarray[Any, Any]]:
+    """What was recorded: per step k = 0..end the residual, loss gap, gradient norm, path length, displacement from the start (total
+    in column 0, then per layer); per mark its step, the extreme eigenvalues, |K_k - K_0| and the operator norms |W_l|."""
+    trajectory, marks = run.trajectory, run.marks
+    return {
+        "residual": trajectory.residual,
+        "loss_gap": trajectory.gap,
+        "gradient_norm": trajectory.gradient_norm,
+        "path_length": trajectory.path,
+        "displacement": trajectory.displacement,
+        "mark_step": np.array([mark.step for mark in marks]),
+        "lambda_min": np.array([mark.lambda_min for mark in marks]),
+        "lambda_max": np.array([mark.lambda_max for mark in marks]),
+        "kernel_drift": np.array([mark.kernel_drift for mark in marks]),
+        "operator_norms": np.array([mark.operator_norms for mark in marks]),
+    }
+
+
 def sha256(content: bytes) -> str:
     """Hexadecimal SHA-256."""
     return hashlib.sha256(content).hexdigest()

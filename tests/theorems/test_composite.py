@@ -135,7 +135,7 @@ def room(problem: CompositeProblem, steps: int) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", CONVERGENCE)
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_every_claim_at_every_step(name, data) -> None:
     statement = theorem(name)
@@ -146,7 +146,7 @@ def test_every_claim_at_every_step(name, data) -> None:
 
 
 @pytest.mark.parametrize("name", CONVERGENCE)
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_convergence_to_a_global_optimum_within_rbar(name, data) -> None:
     statement = theorem(name)
@@ -164,7 +164,7 @@ def test_convergence_to_a_global_optimum_within_rbar(name, data) -> None:
 
 
 @pytest.mark.parametrize("name", ["A", "A-square"])
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_at_q_equal_to_one_the_path_bound_and_the_slower_rate_hold(name, data) -> None:
     statement = theorem(name)

@@ -206,7 +206,7 @@ def as_printed(name: str, v: dict[str, float]) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", ["A", "A-square", "A+", "A0"])
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_the_constants_are_those_of_the_notes(name, data) -> None:
     statement = theorem(name)
@@ -222,7 +222,7 @@ def test_the_constants_are_those_of_the_notes(name, data) -> None:
 # --- Monotonicity ---
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(data=st.data(), name=st.sampled_from(["A", "A-square", "A+", "A0"]))
 def test_stronger_hypotheses_never_give_worse_constants(data, name) -> None:
     statement = theorem(name)
@@ -296,7 +296,7 @@ def test_performance_estimation_is_met_exactly_at_equal_constants() -> None:
     assert lower(factor) == upper(factor) == Fraction(1, 4)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(mu=st.floats(1e-3, 0.999), lambda0=st.floats(1e-3, 0.999), eta=st.floats(1e-3, 1.0))
 def test_no_factor_beats_the_exact_worst_case(mu, lambda0, eta) -> None:
     """F = sqrt(lambda0) x (an isometry) makes GD on h with step eta lambda0, whose worst factor is published and attained."""
@@ -304,7 +304,7 @@ def test_no_factor_beats_the_exact_worst_case(mu, lambda0, eta) -> None:
     assert factor**2 >= polyak_lojasiewicz_factor(mu, eta * lambda0) * (1 - 1e-12)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(mu=st.floats(1e-3, 0.999), lambda0=st.floats(1e-3, 0.999), eta=st.floats(1e-3, 1.99))
 def test_the_descent_form_does_not_beat_the_exact_worst_case(mu, lambda0, eta) -> None:
     known = {"eta": eta, "mu": mu, "lambda0": lambda0, "q": 0.0, "k0": 1 - eta / 2}

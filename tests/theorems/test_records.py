@@ -132,7 +132,7 @@ def test_convergence_theorems_have_what_a_certificate_reads(name) -> None:
 
 
 @pytest.mark.parametrize("name", CONVERGENCE)
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_balls_enclose_floats_and_symbols_agree(name, data) -> None:
     item = theorem(name)
@@ -150,7 +150,7 @@ def test_balls_enclose_floats_and_symbols_agree(name, data) -> None:
 
 
 @pytest.mark.parametrize("name", CONVERGENCE)
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_an_iterated_bound_is_increasing_and_contracts(name, data) -> None:
     """``iterates`` lets a check apply the bound repeatedly; that is only right for a bound that increases on [0, start]."""
@@ -167,7 +167,7 @@ def test_an_iterated_bound_is_increasing_and_contracts(name, data) -> None:
         assert np.all(values[1:] < grid[1:])
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(composite_problems(theorem("A")))
 def test_the_plus_form_is_never_worse(problem) -> None:
     """Where Theorem A holds, so does A+ on the same ball, with a smaller q, a shorter path and a better rate."""

@@ -26,7 +26,7 @@ IMPOSSIBLE_WITHOUT = {"H3": {"H3", "sigma", "q"}}
 
 
 @pytest.mark.parametrize("name", CONVERGENCE)
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(data=st.data(), quotient=st.floats(0.01, LARGEST_QUOTIENT))
 def test_problems_have_the_quotient_and_the_step_they_were_asked_for(name, data, quotient) -> None:
     statement = theorem(name)
@@ -42,7 +42,7 @@ def test_problems_have_the_quotient_and_the_step_they_were_asked_for(name, data,
 
 
 @pytest.mark.parametrize("name", CONVERGENCE)
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_the_values_of_a_problem_are_those_of_its_functions(name, data) -> None:
     problem = data.draw(composite_problems(theorem(name)))
@@ -62,7 +62,7 @@ def test_the_values_of_a_problem_are_those_of_its_functions(name, data) -> None:
 
 
 @pytest.mark.parametrize(("name", "hypothesis"), PAIRS)
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_exactly_one_hypothesis_is_broken(name, hypothesis, data) -> None:
     problem = data.draw(composite_problems_breaking(theorem(name), hypothesis))
@@ -143,7 +143,7 @@ def test_maps_are_symmetric_and_normalized(mapping) -> None:
 
 
 @pytest.mark.parametrize("name", CONVERGENCE)
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(data=st.data(), growth=st.floats(0.0, 2.0))
 def test_the_radius_search_finds_what_a_scan_finds(name, data, growth) -> None:
     """beta(R) = beta (1 + growth beta R/sigma0): the search passes where a scan over radii does with room, and never else."""
@@ -172,7 +172,7 @@ def test_the_radius_search_finds_what_a_scan_finds(name, data, growth) -> None:
 
 @pytest.mark.parametrize("name", CONVERGENCE)
 @pytest.mark.parametrize("hypothesis", ["H3", "step", "q"])
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_the_radius_search_refuses_broken_hypotheses(name, hypothesis, data) -> None:
     problem = data.draw(composite_problems_breaking(theorem(name), hypothesis))
