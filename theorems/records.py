@@ -45,7 +45,7 @@ class LossClass(Enum):
 class Strength(Enum):
     """What kind of bound a theorem gives."""
 
-    SHARP = "attained: the constants cannot be improved without more information"
+    SHARP = "attained: no smaller q or radius is valid without more information"
     UPPER = "an upper bound, not known to be attained"
 
 
@@ -148,6 +148,9 @@ class Theorem:
         for hypothesis in self.hypotheses:
             unknown = hypothesis.margin.free_symbols - known
             assert not unknown, f"theorem {self.id}: hypothesis {hypothesis.id} uses unknown {unknown}"
+
+    def __repr__(self) -> str:
+        return f"Theorem({self.id!r})"
 
     def evaluate_constants(self, values: Mapping[str, Any], arithmetic: Any) -> dict[str, Any]:
         """Return ``values`` together with every constant, computed in the given arithmetic (scalars or arrays)."""

@@ -178,7 +178,8 @@ def _for_square_loss(theorem: Theorem) -> Theorem:
         statement=(
             "Let h(y) = |y - t|^2/2, DF beta-Lipschitz on B(R), DF DF^* >= lambda0 I at theta0 and 0 < eta <= 1/Lambda. If "
             "q = 2 beta s_0/lambda0 < 1 and R > rbar, gradient descent stays within a path of length rbar and converges to "
-            "F = t, and its residual falls at least by the certified factor at every step. No constant can be improved."
+            "F = t, and its residual falls at least by the certified factor at every step. "
+            "q, rbar and the limiting factor cannot be improved."
         ),
         quantities=SQUARE_QUANTITIES,
         hypotheses=tuple(dataclasses.replace(item, margin=at(item.margin)) for item in theorem.hypotheses if item.id != "kappa"),
