@@ -125,7 +125,7 @@ def tangent_kernel(
     R^k).
 
     inputs: (n, d), points as rows; sample_weights: (n,), positive, summing to one. Raises NumericsError on wrong
-    shapes or entries that are not finite. Source: theory notes, conventions (all kernels carry the weights).
+    shapes or entries that are not finite. Source: docs/theory.md, conventions (all kernels carry the weights).
     """
     check_network(architecture, theta, inputs)
     kernel = KernelSum(architecture, len(inputs))

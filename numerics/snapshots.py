@@ -1,6 +1,6 @@
 """Everything the theorems about a network ask of one point theta, and how far two points are apart.
 
-``snapshot`` measures the data of theory notes, section E: norms of weights and signals and the spectrum of the
+``snapshot`` measures the data of docs/theory.md, section E: norms of weights and signals and the spectrum of the
 tangent kernel. ``drift`` measures what sections C and E bound: changes of signals, Jacobian and kernel between two
 points. Both carry bounds of their rounding errors. Sizes are in NTK parametrization (weights of unit variance; the
 network divides by the root of the fan-in), kernels carry the sample weights, and the output scale alpha enters the
@@ -114,7 +114,7 @@ def snapshot(
     inputs: (n, d), points as rows; sample_weights: (n,), positive, summing to one. slope_bound, curvature_bound:
     sup|phi'| and sup|phi''|, None where there is none or it is not known; the rounding bounds that would need them
     are then infinite. smoothness: L of the loss, for the bound of the gradient's rounding. Raises NumericsError on
-    wrong shapes, and where theta is so large that a measured value overflows. Source: theory notes, section E;
+    wrong shapes, and where theta is so large that a measured value overflows. Source: docs/theory.md, section E;
     rounding: ``numerics.rounding``.
     """
     check_network(architecture, theta, inputs)

@@ -72,7 +72,7 @@ class BallBounds:
 def ball_bounds(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmetic) -> BallBounds:
     """Evaluate E1-E4 on B(radius) about the point where ``signals`` were taken.
 
-    Every bound is nondecreasing in the radius. Source: theory notes, E1-E4 (per-layer triangle inequality, product rule,
+    Every bound is nondecreasing in the radius. Source: docs/theory.md, E1-E4 (per-layer triangle inequality, product rule,
     Cauchy-Schwarz; Schur product bound for the first layer).
     """
     with arithmetic.context():

@@ -283,7 +283,7 @@ class BallArithmetic:
         symmetric. Raises InputError when the shape is wrong, an entry is surely negative, or two mirrored entries are
         surely different. A ball that is not finite makes the result NaN.
 
-        Source: theory notes, section E (E4); Horn and Johnson, Matrix Analysis, section 8.1.
+        Source: docs/theory.md, E4; Horn and Johnson, Matrix Analysis, section 8.1.
         """
         return self._run(lambda: _largest_eigenvalue(self.numbers(np.asarray(matrix, dtype=object))))
 

@@ -7,6 +7,7 @@ from theorems.records import Theorem
 from theorems.statements.composite import THEOREM_A, THEOREM_A_SQUARE
 from theorems.statements.composite_plus import THEOREM_A_PLUS
 from theorems.statements.descent import DESCENT, THEOREM_A0
+from theorems.statements.inexact import THEOREM_A1
 from theorems.statements.network import THEOREM_E
 from theorems.statements.newton import THEOREM_N
 
@@ -17,6 +18,7 @@ THEOREMS: dict[str, Theorem] = {
         THEOREM_A_SQUARE,
         THEOREM_A_PLUS,
         THEOREM_A0,
+        THEOREM_A1,
         DESCENT,
         THEOREM_N,
         THEOREM_E,

@@ -19,6 +19,9 @@ import sympy
 from theorems.programs import Program, compile_program, evaluate
 
 
+CERTIFICATE_CONSTANTS = {"Lambda", "kappa", "q", "rbar", "rate", "lambda_floor"}  # of every statement that certifies a run
+
+
 class Scope(Enum):
     """When a claim is checked."""
 
@@ -31,6 +34,7 @@ class Role(Enum):
 
     CONVERGENCE = "certifies gradient descent"
     EXISTENCE = "certifies that a solution exists"
+    INEXACT = "says what errors of the gradient can do to a certified run"
     ALONG = "holds along every certified run, whichever theorem certifies it"
 
 
@@ -101,7 +105,8 @@ class Claim:
 
     trivial_at_start: the claim is an identity at the certification step itself, where it is not counted. iterates: the bound is an
     increasing function of this quantity that bounds the quantity's next value; applied p times it bounds the value p steps on,
-    which is what can still be decided where one step's decrease is below the error of measurement.
+    which is what can still be decided where one step's decrease is below the error of measurement. nonlinear: both sides are 0 (or
+    equal) for a map that is linear in its parameters, and only rounding would be compared.
     """
 
     id: str
@@ -112,6 +117,7 @@ class Claim:
     lower: bool = False
     trivial_at_start: bool = False
     iterates: sympy.Symbol | None = None
+    nonlinear: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,9 @@ class Theorem:
         for hypothesis in self.hypotheses:
             unknown = hypothesis.margin.free_symbols - known
             assert not unknown, f"theorem {self.id}: hypothesis {hypothesis.id} uses unknown {unknown}"
+        if self.role is Role.CONVERGENCE:
+            missing = CERTIFICATE_CONSTANTS - {constant.name for constant in self.constants}
+            assert not missing, f"theorem {self.id} certifies gradient descent and must define {missing}"
 
     def __repr__(self) -> str:
         return f"Theorem({self.id!r})"

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from theorems.arithmetic import BALL, FLOAT, ball_from_float_with_error, exactly, lower, upper, working_precision
 from theorems.ball import BallBounds, ball_bounds
 from theorems.catalogue import THEOREMS
@@ -22,6 +25,7 @@ from theorems.losses import LossConstants
 from theorems.records import Hypothesis, LossClass, Role, Theorem
 from verify.point import Point
 
+Array = NDArray[np.float64]
 SEARCH_ITERATIONS = 400
 SLACKS = (1e-6, 1e-5, 1e-4, 1e-3)  # the slack of the radius search, raised every hundred iterations
 LAMBDA_SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)  # (H3) with lambda0 implies it with every smaller value
@@ -71,8 +75,8 @@ class Certificate:
     """The outcome at one point.
 
     theorem: the statement that certifies most, or that came nearest. constants: enclosed, under the symbols' names. bounds: the
-    ball recursion at ``radius`` in floats (for the drift claims). attempts: every statement tried. others: certificates by other
-    statements at the same point, whose claims are checked as well.
+    ball recursion at ``radius`` in floats. forward_drift: lower ends of its D_l, shape (L, n), for the claim on the signals.
+    attempts: every statement tried. others: certificates by other statements at the same point, whose claims are checked too.
     """
 
     certified: bool
@@ -84,6 +88,7 @@ class Certificate:
     radius: float
     constants: dict[str, Enclosed]
     bounds: BallBounds | None
+    forward_drift: Array | None
     failure: Failure | None
     attempts: tuple[Attempt, ...]
     others: tuple[Certificate, ...] = ()
@@ -120,11 +125,13 @@ def certify(point: Point, loss: LossConstants, step_size: float | None) -> Certi
     """Certify gradient descent from ``point`` with the given step, or with the largest step the theorems allow (None).
 
     point: the measured signals, spectrum and residual. loss: enclosed mu and L. Returns a Certificate; ``certified`` is true
-    only if every hypothesis holds for all values within the measured numbers' errors. Source: theory notes A, A+, A0, E6.
+    only if every hypothesis holds for all values within the measured numbers' errors. Source: docs/theory.md, A, A+, A0, E6.
     """
     lambda0 = point.lambda_min - point.eigenvalue_error
-    if not (math.isfinite(point.residual) and math.isfinite(point.lambda_max)):
-        return refused(point, step_size, "finite", "the run is not finite at this step")
+    finite = (point.residual, point.residual_error, point.lambda_max, point.eigenvalue_error, point.norm_error)
+    if not all(math.isfinite(number) for number in finite):
+        text = "residual, spectrum or signals at this step are not finite, or their rounding errors have no bound"
+        return refused(point, step_size, "finite", text)
     if not lambda0 > 0:
         text = (
             f"the smallest eigenvalue of the tangent kernel, {point.lambda_min:.3e}, cannot be told from 0 "
@@ -132,7 +139,7 @@ def certify(point: Point, loss: LossConstants, step_size: float | None) -> Certi
         )
         return refused(point, step_size, "H3", text)
     beta_of = BetaOnBall(point, beta_floor(lambda0, point.residual))
-    attempts = []
+    attempts: list[tuple[Attempt, _Enclosure | None]] = []
     for theorem in convergence_theorems(loss):
         for share in _lambda_shares(theorem, lambda0, loss, step_size):
             values = _float_values(point, loss, lambda0 * share)
@@ -143,7 +150,7 @@ def certify(point: Point, loss: LossConstants, step_size: float | None) -> Certi
                     attempts.append((attempt, enclosed))
                     continue
                 attempt = _undecided(attempt)
-            attempts.append((attempt, {}))
+            attempts.append((attempt, None))
     return _choose(point, step_size, attempts)
 
 
@@ -162,7 +169,7 @@ def refused(point: Point | None, step_size: float | None, hypothesis: str, reaso
     """A certificate that says no, with its reason."""
     failure = Failure("", hypothesis, reason, None, reason)
     step = point.step if point is not None else 0
-    return Certificate(False, None, "floating point", point, step, step_size, 0.0, {}, None, failure, ())
+    return Certificate(False, None, "floating point", point, step, step_size, 0.0, {}, None, None, failure, ())
 
 
 def smallest_radius(theorem: Theorem, values: dict[str, float], beta_of: Callable[[float], float]) -> Attempt:
@@ -243,7 +250,15 @@ def _float_values(point: Point, loss: LossConstants, lambda0: float) -> dict[str
     }
 
 
-def _enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) -> dict[str, Enclosed] | None:
+@dataclass(frozen=True)
+class _Enclosure:
+    """A theorem's constants and the lower ends of D_l, in balls around the measured numbers."""
+
+    constants: dict[str, Enclosed]
+    forward_drift: Array
+
+
+def _enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) -> _Enclosure | None:
     """Evaluate the theorem in balls that contain the measured numbers; None when a hypothesis does not hold throughout."""
     theorem = attempt.theorem
     floor = beta_floor(point.lambda_min - point.eigenvalue_error, point.residual)
@@ -265,7 +280,13 @@ def _enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) 
         margins = theorem.margins(constants, BALL)
         if not all(_proved(hypothesis, margins[hypothesis.id]) for hypothesis in theorem.hypotheses):
             return None
-        return {name: _enclosed(ball) for name, ball in constants.items()}
+        below = [[_rounded_down(lower(ball)) for ball in row] for row in bounds.forward_drift]
+        return _Enclosure({name: _enclosed(ball) for name, ball in constants.items()}, np.array(below))
+
+
+def _rounded_down(value: Fraction) -> float:
+    nearest = float(value)
+    return nearest if nearest <= value else math.nextafter(nearest, -math.inf)
 
 
 def _proved(hypothesis: Hypothesis, margin: Any) -> bool:
@@ -304,7 +325,7 @@ def _undecided(attempt: Attempt) -> Attempt:
     return Attempt(attempt.theorem, attempt.radius, attempt.constants, failure)
 
 
-def _choose(point: Point, step_size: float | None, attempts: list[tuple[Attempt, dict[str, Enclosed]]]) -> Certificate:
+def _choose(point: Point, step_size: float | None, attempts: list[tuple[Attempt, _Enclosure | None]]) -> Certificate:
     """The statement with the best certified rate; without one, the statement whose q came nearest to 1."""
     ranked = sorted(attempts, key=lambda pair: (pair[0].rate, _distance(pair[0])))
     first = _as_certificate(point, step_size, *ranked[0])
@@ -324,7 +345,7 @@ def _distance(attempt: Attempt) -> float:
     return q if q > 0 and (attempt.failure is None or attempt.failure.hypothesis == "q") else math.inf
 
 
-def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclosed: dict[str, Enclosed]) -> Certificate:
+def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclosed: _Enclosure | None) -> Certificate:
     bounds = ball_bounds(point.signals, best.radius, FLOAT)
     certified = best.failure is None
     return Certificate(
@@ -335,8 +356,9 @@ def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclos
         step=point.step,
         step_size=best.constants["eta"] if certified else step_size,
         radius=best.radius,
-        constants=enclosed,
+        constants=enclosed.constants if enclosed is not None else {},
         bounds=bounds,
+        forward_drift=enclosed.forward_drift if enclosed is not None else None,
         failure=best.failure,
         attempts=(best,),
     )

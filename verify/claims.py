@@ -8,6 +8,7 @@ rounding of the steps can have done to the run, exceeds the largest possible bou
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from theorems.arithmetic import INTERVAL, Interval, as_interval, certainly_at_most, certainly_exceeds
 from theorems.records import Claim, Scope, Theorem, evaluate_expression
+from theorems.statements.inexact import THEOREM_A1
 from verify.certificate import Certificate, Enclosed
 from verify.verdict import CheckedClaim, Verdict, counted
 
@@ -24,7 +26,6 @@ Array = NDArray[np.float64]
 LONGEST_STRIDE = 4096  # of steps that an iterated bound spans
 DECISIVE = 8  # times the errors: the guaranteed decrease over the steps of one check
 SEEN_SHARE = 0.1  # of a bound on the remaining path: what may come from beyond the end of the run
-UNSEEN = -np.inf  # marks a quantity that the run has not measured at a step; such steps are not checks
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,12 @@ def check_along(theorem: Theorem, certificate: Certificate, steps: MeasuredSteps
         margin = as_interval(theorem.margins(own, INTERVAL)[hypothesis.id])
         if not bool(margin.lower > 0 if hypothesis.strict else margin.lower >= 0):
             return not_applicable(theorem, f"hypothesis not met: {hypothesis.statement}")
-    return _checked(theorem, {**given, **own}, steps, marks)
+    linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
+    return _checked(theorem, {**given, **own}, steps, marks, linear)
 
 
 def _checked(
-    theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps, marks: MeasuredMarks | None
+    theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps, marks: MeasuredMarks | None, linear: bool = False
 ) -> list[CheckedClaim]:
     at_steps = np.arange(steps.first, steps.first + len(steps.residual) - 1)
     symbols = {Scope.STEP: (at_steps, step_symbols(theorem, constants, steps))}
@@ -103,35 +105,32 @@ def _checked(
     for claim in theorem.claims:
         when, values = symbols[claim.scope]
         known = {**constants, **values}
-        found.append(check_iterated(claim, theorem.id, known, when) if claim.iterates else check(claim, theorem.id, known, when))
+        if claim.nonlinear and linear:
+            found.append(claims_nothing(claim, theorem.id, "the network is linear in its trained parameters: nothing moves"))
+        elif claim.iterates:
+            found.append(check_iterated(claim, theorem.id, known, when))
+        else:
+            seen = seen_steps(theorem, constants, steps) if str(claim.measured) == "remaining" else None
+            found.append(check(claim, theorem.id, known, when, seen))
     return found
 
 
+def claims_nothing(claim: Claim, theorem: str, reason: str) -> CheckedClaim:
+    """A claim that is not checked, and counted as such."""
+    counts = counted({Verdict.NOT_APPLICABLE: 1})
+    return CheckedClaim(claim.id, claim.statement, theorem, None, None, None, None, None, counts, Verdict.NOT_APPLICABLE, reason)
+
+
 def not_applicable(theorem: Theorem, reason: str) -> list[CheckedClaim]:
-    """The theorem's claims where its hypotheses are not met: they claim nothing, and are counted as such."""
-    return [
-        CheckedClaim(
-            claim.id,
-            claim.statement,
-            theorem.id,
-            None,
-            None,
-            None,
-            None,
-            None,
-            counted({Verdict.NOT_APPLICABLE: 1}),
-            Verdict.NOT_APPLICABLE,
-            reason,
-        )
-        for claim in theorem.claims
-    ]
+    """The theorem's claims where its hypotheses are not met."""
+    return [claims_nothing(claim, theorem.id, reason) for claim in theorem.claims]
 
 
 def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps) -> dict[str, Interval]:
     """The quantities of a run that step claims speak of, for k = N, ..., end - 1, as intervals.
 
     Rounding of the steps: a run with |theta_{k+1} - (theta_k - eta grad J)| <= eps satisfies the claims with s_{k+1} enlarged by
-    c eps and the start's residual by k c eps, c = sigma0 + sqrt(Lambda L/mu)/kappa (theory notes, A1 (b), (c)). So s_{k+1} may be
+    c eps and the start's residual by k c eps, c = ``perturbation`` (Theorem A1). So s_{k+1} may be
     larger than exact gradient descent allows, by that much, without contradicting anything: its lower end is lowered, and the
     upper end of s_0 raised, which widens UNDECIDED and never HOLDS.
     """
@@ -146,7 +145,7 @@ def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: Mea
     later = around(s[1:], s_error[1:] + charge, s_error[1:])
     now = around(s[:-1], s_error[:-1], s_error[:-1])
     start = constants["s0"]
-    half_mu = INTERVAL.multiply(constants["mu"] if "mu" in constants else 1.0, 0.5)
+    half_mu = INTERVAL.multiply(constants["mu"], 0.5)
     symbols = {
         "s": now,
         "s_next": later,
@@ -161,11 +160,18 @@ def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: Mea
 
 
 def perturbation(constants: Mapping[str, Interval]) -> float:
-    """2 (sigma0 + sqrt(Lambda L/mu)/kappa): at least c1 and c2 of Theorem A1 for one step's error."""
-    sigma = float(np.sqrt(constants["lambda0"].upper))
-    ratio = float(constants["L"].upper / constants["mu"].lower) if "L" in constants else 1.0
-    kappa = float(constants["kappa"].lower)
-    return 2 * (sigma + float(np.sqrt(constants["Lambda"].upper * ratio)) / kappa)
+    """kappa c1 + c2 of Theorem A1: what the rounding |eta eps_k| of one step can add to a residual, at most, per unit.
+
+    Theorems A+ and A0 start from the same two inequalities with the true beta, so the same constants serve. The term of c2 in
+    beta' epsilon is of second order in the rounding and is covered by taking both.
+    """
+    known = {**constants, "epsilon": as_interval(np.float64(0.0)), "beta_prime": as_interval(np.float64(0.0))}
+    found = {
+        constant.name: evaluate_expression(constant.expression, known, INTERVAL)
+        for constant in THEOREM_A1.constants
+        if constant.name in ("c1", "c2")
+    }
+    return float(INTERVAL.add(INTERVAL.multiply(known["kappa"], found["c1"]), found["c2"]).upper)
 
 
 def _path(length: Array, length_error: Array) -> tuple[Array, Array]:
@@ -179,34 +185,58 @@ def _summation_error(partial_sums: Array) -> Array:
     return 2 * np.finfo(np.float64).eps * np.arange(1, len(partial_sums) + 1) * np.abs(partial_sums)
 
 
+def remaining_bound(theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps) -> Interval | None:
+    """T(s_k) for k = N, ..., end, the theorem's bound of the remaining path; None for a theorem that has none."""
+    bound = next((claim.bound for claim in theorem.claims if str(claim.measured) == "remaining"), None)
+    if bound is None:
+        return None
+    everywhere = around(steps.residual, steps.residual_error, steps.residual_error)
+    return as_interval(evaluate_expression(bound, {**constants, "s": everywhere}, INTERVAL))
+
+
+def seen_steps(theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps) -> NDArray[np.bool_]:
+    """At which k the run has seen nearly all of the remaining path: T(s_end) <= SEEN_SHARE T(s_k).
+
+    At the others, the last of the run, most of the number that is compared would be the theorem's own, and nothing would be
+    checked; so they are not counted as checks.
+    """
+    allowed = remaining_bound(theorem, constants, steps)
+    assert allowed is not None
+    return np.asarray(allowed.upper[-1] <= SEEN_SHARE * allowed.lower[:-1])
+
+
 def _remaining(
     theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps, length: Array, length_error: Array
 ) -> dict[str, Interval]:
     """The remaining path from k: what the run still went, plus at most what the claim itself allows after its end.
 
     The claim's bound T obeys d_k + T(s_{k+1}) <= T(s_k), so that the sum to the end of the run plus T(s_end) is at most T(s_k) if
-    the theorem holds; it bounds the path of the infinite run from above. Where T(s_end) exceeds a tenth of T(s_k) too much of that
-    number would be the theorem's own and too little would be checked: such steps, the last of the run, are not counted as checks.
+    the theorem holds; it bounds the path of the infinite run from above.
     """
-    bound = next((claim.bound for claim in theorem.claims if str(claim.measured) == "remaining"), None)
-    if bound is None:
+    allowed = remaining_bound(theorem, constants, steps)
+    if allowed is None:
         return {}
-    everywhere = around(steps.residual, steps.residual_error, steps.residual_error)
-    allowed = as_interval(evaluate_expression(bound, {**constants, "s": everywhere}, INTERVAL))
-    after = allowed.upper[-1]
     gone = np.cumsum(length[::-1])[::-1]
     error = np.cumsum(length_error[::-1])[::-1] + _summation_error(gone[::-1])[::-1]
-    seen = after <= SEEN_SHARE * allowed.lower[:-1]
-    low, high = np.nextafter(gone - error, -np.inf), np.nextafter(gone + error + after, np.inf)
-    return {"remaining": Interval(np.where(seen, low, UNSEEN), np.where(seen, high, UNSEEN))}
+    return {"remaining": Interval(np.nextafter(gone - error, -np.inf), np.nextafter(gone + error + allowed.upper[-1], np.inf))}
 
 
-def check(claim: Claim, theorem: str, symbols: Mapping[str, Any], steps: NDArray[np.int64]) -> CheckedClaim:
-    """Compare the claim's sides at every step (or mark) and summarize at the check with the least room."""
+def check(
+    claim: Claim, theorem: str, symbols: Mapping[str, Any], steps: NDArray[np.int64], seen: NDArray[np.bool_] | None = None
+) -> CheckedClaim:
+    """Compare the claim's sides at every step (or mark), or at those ``seen``, and summarize."""
     shape = (len(steps),)
     sides = [evaluate_expression(side, symbols, INTERVAL) for side in (claim.measured, claim.bound)]
     measured, bound = (broadcast(side, shape) for side in sides)
-    return summarize(claim, theorem, measured, bound, steps)
+    keep = np.ones(shape, dtype=np.bool_) if seen is None else seen.copy()
+    if claim.trivial_at_start and len(keep):
+        keep[0] = False
+    if not keep.any():
+        reason = "nothing to check: " + ("no step after the certification" if seen is None else "the run ends too early")
+        return claims_nothing(claim, theorem, reason)
+    found = summarize(claim, theorem, measured[keep], bound[keep], steps[keep])
+    left = len(keep) - int(keep.sum())
+    return found if not left else dataclasses.replace(found, reason=f"{found.reason}; {left} further not counted as checks")
 
 
 def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], steps: NDArray[np.int64]) -> CheckedClaim:
@@ -214,7 +244,8 @@ def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], 
 
     p = 1 wherever one step's guaranteed decrease exceeds DECISIVE times the errors of both sides; where it does not, the smallest
     power of 2 for which the guaranteed decrease over p steps does, as far as the run since the certification allows, and at most
-    LONGEST_STRIDE. The choice depends on the bound and the errors alone, never on the outcome.
+    LONGEST_STRIDE; below the floor of measurement, where no reachable value exceeds its error so far, p = 1. The choice depends on
+    the base values, the bound and the errors, never on the value that is checked.
     """
     name, shape = str(claim.iterates), (len(steps),)
     symbols = {key: as_interval(symbols[key]) for key in {str(x) for x in claim.bound.free_symbols | claim.measured.free_symbols}}
@@ -225,6 +256,8 @@ def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], 
     pending, stride = np.arange(len(steps)), 1
     # A value that no reachable decrease can exceed DECISIVE times its error is below the floor of measurement: one step will do.
     hopeless = middle(now)[np.maximum(pending + 1 - LONGEST_STRIDE, 0)] <= DECISIVE * width
+    if not len(steps):
+        return claims_nothing(claim, theorem, "nothing to check: no step after the certification")
     while len(pending):
         base = pending + 1 - stride
         value = now[base]
@@ -250,18 +283,6 @@ def summarize(claim: Claim, theorem: str, measured: Interval, bound: Interval, s
     """Verdicts of all checks, and the check with the least room."""
     small, large = (bound, measured) if claim.lower else (measured, bound)
     holds, violated = certainly_at_most(small, large), certainly_exceeds(small, large)
-    keep = np.isneginf(measured.upper) == 0
-    if claim.trivial_at_start and len(keep):
-        keep[0] = False
-    if not keep.all():
-        small, large, measured, bound = small[keep], large[keep], measured[keep], bound[keep]
-        holds, violated, steps = holds[keep], violated[keep], steps[keep]
-    if not len(steps):
-        reason = "no step was recorded after the certification step"
-        counts = counted({Verdict.NOT_APPLICABLE: 1})
-        return CheckedClaim(
-            claim.id, claim.statement, theorem, None, None, None, None, None, counts, Verdict.NOT_APPLICABLE, reason
-        )
     counts = counted(
         {
             Verdict.HOLDS: int(holds.sum()),

@@ -5,6 +5,7 @@ Exit statuses: 0 certified and every check holds, 1 a check is violated, 2 bad i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 
 class SuggestingGroup(click.Group):
@@ -32,18 +34,27 @@ class SuggestingGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        from numerics.errors import NumericsError
         from theorems.errors import InputError
         from verify.errors import ProblemError
 
         try:
             return super().invoke(ctx)
-        except (InputError, ProblemError) as error:
+        except (InputError, ProblemError, NumericsError) as error:
             _refuse(str(error))
+        except OverflowError:
+            _refuse(
+                "a number of this problem exceeds the range of double precision; look at weight_scale, output_scale and the data"
+            )
+        except MemoryError:
+            _refuse("this problem does not fit into memory")
         except KeyboardInterrupt:
-            click.echo("overparam: interrupted; nothing was written", err=True)
+            click.echo("overparam: interrupted", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
-            sys.exit(1)
+            # Nobody reads on; without this the interpreter would complain about stdout once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(BROKEN_PIPE)
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -63,16 +74,17 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
 def verify(problem_file: Path | None, out: Path, as_json: bool) -> None:
     """Train, certify and check every step. Without a file: scikit-learn digits, 3 against 8."""
-    from verify.output import write_results
+    from verify.output import require_directory, verification_files, write_results
     from verify.verification import verify as run_verification
 
     problem = _problem(problem_file)
+    require_directory(out)
     with _progress() as progress:
         verification = run_verification(problem, progress)
     document = write_results(verification, out)
     _show(verification, document if as_json else None)
     if not as_json:
-        click.echo(f"written: {', '.join(str(out / name) for name in ('result.json', 'certificate.npz', 'run.npz', 'run.svg'))}")
+        click.echo(f"written to {out}: {', '.join(['result.json', *verification_files(document)])}")
     sys.exit(verification.status)
 
 

@@ -11,11 +11,13 @@ from numerics.network import Architecture
 from verify.errors import ProblemError
 
 _DOUBLE = 8
-_WEIGHT_COPIES = 4  # theta, theta_0, the checkpoint the certificate is made from, and the gradient or its work space
-_SIGNAL_COPIES = 4  # h_l, phi'(z_l), delta_l and one work array, of shape (n, m_l)
-_KERNEL_COPIES = 4  # K_0, K_k, their difference and the work space of the eigenvalue routine, of shape (nk, nk)
-_RECORDED_COLUMNS = 12  # numbers kept for every step: residual, loss, gradient norm, path, displacements, error bounds
-_PANEL = 4096  # a single hidden layer is processed in panels of this many neurons; its signals are never all held
+# theta_0, theta, the checkpoint, and while the certification step is sought two weights that enclose it and those tried. The run
+# is over when certificate.npz is made: theta_0, the certified weights and one more copy, the file's bytes, are fewer.
+_WEIGHT_COPIES = 6
+_INPUT_COPIES = 4  # the inputs, and while they are standardized or norms of their differences taken up to three more
+_KEPT_KERNELS = 3  # K_0, that of the present mark and their difference, beside what a snapshot or a drift works with
+_STEP_COLUMNS = 96  # numbers held for every step at most: the record twice while joined, and the intervals of a claim
+_UNTHINKABLE = 2**44  # where the arrays counted first take this many bytes, the others are not asked for: sizes would overflow
 
 UNKNOWN = sys.maxsize
 """What :func:`available_memory` returns where the operating system does not tell: the check is then not made."""
@@ -43,24 +45,38 @@ def require_memory(needed: int, what: str) -> None:
 
 
 def required_memory(architecture: Architecture, points: int, steps: int = 0) -> int:
-    """Return about how many bytes training and certifying need: a count of the arrays that must exist at one time.
+    """Return about how many bytes training and certifying need at their peak: an upper estimate of the arrays held at one time.
 
-    With P parameters, n points, k outputs, hidden widths m_l and float64 throughout:
-    4 P (weights at the start, now, at the certification step, and a gradient) + 2 n (d + k) (data)
-    + 4 n sum_l m_l (signals; with one hidden layer a panel of at most 4096 neurons, since its signals are recomputed panel
-    by panel) + n k max_l m_l (backward signals of every output, for the kernel) + 4 (nk)^2 (kernels)
-    + 12 steps (the record of the run). Python integers, so no size overflows.
+    With P parameters, n points, d inputs, k outputs and float64 throughout: 6 P (weights) + 4 n (d + k) (data) + 3 (nk)^2 (kernels
+    kept) + 96 steps (the record of the run and its checks) + the largest of what a snapshot, a drift and the training steps work
+    with, as ``numerics`` says. Python integers, so that no size overflows.
     """
-    hidden = architecture.sizes[1:-1]
-    if len(hidden) == 1:
-        hidden = (min(hidden[0], _PANEL),)
     outputs = architecture.outputs
     numbers = _WEIGHT_COPIES * architecture.parameters
-    numbers += 2 * points * (architecture.sizes[0] + outputs)
-    numbers += points * (_SIGNAL_COPIES * sum(hidden) + outputs * max(hidden, default=0))
-    numbers += _KERNEL_COPIES * (points * outputs) ** 2
-    numbers += _RECORDED_COLUMNS * steps
-    return _DOUBLE * numbers
+    numbers += _INPUT_COPIES * points * (architecture.sizes[0] + outputs)
+    numbers += _KEPT_KERNELS * (points * outputs) ** 2
+    numbers += _STEP_COLUMNS * steps
+    held = _DOUBLE * numbers
+    return held if held > _UNTHINKABLE else held + _work(architecture, points)
+
+
+def _work(architecture: Architecture, points: int) -> int:
+    """The most bytes that one measurement or training step works with; all of them are given back before the next."""
+    # Imported here: who only asks how much memory there is should not wait for the compiler.
+    from numerics.snapshots import drift_bytes, snapshot_bytes
+    from numerics.training import workspace_bytes
+
+    frozen = [
+        (below + 1) * size
+        for size, below, trained in zip(architecture.sizes[1:], architecture.sizes, architecture.trained, strict=False)
+        if not trained
+    ]
+    return max(
+        snapshot_bytes(architecture, points),
+        drift_bytes(architecture, points),
+        workspace_bytes(architecture, points),
+        2 * _DOUBLE * max(frozen, default=0),  # how far a layer that is not trained is from the reference
+    )
 
 
 def readable(size: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,22 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
     except OSError as error:
         raise ProblemError(f"--out {str(directory)!r} cannot be written: {error.strerror or error}") from None
     return document
+
+
+def require_directory(directory: Path) -> None:
+    """Raise ProblemError when results could not be written there, before the work is done; makes nothing."""
+    nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise ProblemError(f"--out {str(directory)!r} cannot be a directory, because {str(nearest)!r} is a file")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ProblemError(f"--out {str(directory)!r} cannot be written: no permission in {str(nearest)!r}")
+
+
+def verification_files(document: dict[str, object]) -> list[str]:
+    """The names of the files written beside result.json."""
+    files = document["files"]
+    assert isinstance(files, dict)
+    return list(files)
 
 
 def as_text(document: dict[str, object]) -> str:

@@ -29,7 +29,7 @@ class Point:
 
     signals: floats for theorems.ball. norm_error: relative error of every norm in it. eigenvalues lambda_min, lambda_max of the
     tangent kernel (1/n included) with the absolute error eigenvalue_error. residual: s_k with the absolute error residual_error.
-    newton_step: |DF^+ e|, or None when the loss is not the square loss.
+    newton_step: |DF^+ e|, or None when the kernel is not positive beyond its error.
     """
 
     step: int

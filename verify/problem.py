@@ -84,16 +84,16 @@ _SECTIONS: dict[str, type] = {
 
 def built_in_problem() -> Problem:
     """Return the problem of ``overparam verify`` without a file: scikit-learn digits, 3 against 8, and every default."""
-    return problem_from_mapping({}, Path())
+    return problem_from_mapping({})
 
 
-def problem_from_mapping(mapping: Mapping[str, Any], folder: Path) -> Problem:
+def problem_from_mapping(mapping: Mapping[str, Any], folder: Path = Path()) -> Problem:
     """Return the problem that a mapping of sections to keys to values describes.
 
     mapping: what a problem file holds; sections and keys left out take their defaults. Without ``data.source`` the data
     are the digits, and then without ``data.classes`` the classes are 3 and 8; where a source is named, leaving out the
     classes means regression.
-    folder: what relative data paths are relative to.
+    folder: what relative data paths are relative to; by default the current directory.
 
     Raises ProblemError: one sentence naming the section or key, what was wanted, and the value.
     """

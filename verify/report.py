@@ -26,7 +26,7 @@ def print_report(verification: Verification, console: Console) -> None:
 
 def _parts(verification: Verification) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(problem_line(verification), style="bold")]
-    parts += [Text(f"note: {note}") for note in verification.setup.dataset.notes]
+    parts += [Text(f"note: {note}") for note in verification.setup.notes]
     run = verification.run
     if run is not None:
         trajectory = run.trajectory
@@ -91,8 +91,8 @@ def certificate_lines(verification: Verification) -> list[str]:
     if run is not None and run.existence is not None:
         found = run.existence
         lines.append(
-            f"a global optimum is proved to exist from step {found.step} on, within {found.distance:.4g} "
-            f"(Theorem N, N = {found.quotient:.4f})"
+            f"a global optimum exists from step {found.step} on, within a distance of {found.distance:.4g} "
+            f"(Theorem N, floating point: N = {found.quotient:.4f} <= 1)"
         )
     return lines
 

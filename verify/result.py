@@ -21,7 +21,7 @@ from verify.verdict import CheckedClaim, Verdict, counted
 SCHEMA = "overparam-result-1"
 DIGITS = 17
 LIBRARIES = ("sympy", "mpmath", "numpy", "scipy", "numba", "python-flint", "scikit-learn")
-# The names under which DESIGN-level readers know the symbols.
+# The names under which results speak of the symbols; docs/notation.md lists them.
 PUBLIC_NAMES = {"rbar": "radius", "eta": "step_size", "L": "smoothness", "R": "ball_radius", "s0": "residual"}
 
 
@@ -142,7 +142,7 @@ def result_json(verification: Verification, files: dict[str, str]) -> dict[str, 
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "problem": setup.problem.to_mapping(),
-        "data": {"description": setup.dataset.description, "notes": list(setup.dataset.notes)},
+        "data": {"description": setup.dataset.description, "notes": list(setup.notes)},
         "versions": versions(),
         "certificate": certificate_json(verification.certificate),
         "certificate_at_start": certificate_json(verification.start),

@@ -44,6 +44,7 @@ class Mark:
     kernel_drift: float
     operator_norms: Array
     residual_error: float
+    residual_relative: float
     gradient_constant: float
     gradient_slope: float
     update_error: float
@@ -215,6 +216,7 @@ def _mark(step: int, snapshot: Snapshot, kernel0: Array) -> Mark:
         kernel_drift=spectral_norm(snapshot.kernel - kernel0).upper,
         operator_norms=snapshot.operator_norms,
         residual_error=errors.residual,
+        residual_relative=errors.residual_relative,
         gradient_constant=errors.gradient_constant,
         gradient_slope=errors.gradient_slope,
         update_error=errors.update,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -35,6 +36,9 @@ from verify.problem import Problem
 from verify.weights import architecture_of, load_offsets, load_weights
 
 Theta = NDArray[np.float64]
+UNIT_ROUNDOFF = 2.0**-53
+GAP_ACCURACY = 200 * UNIT_ROUNDOFF  # relative, of a loss gap computed by quadrature; the tests of numerics.losses hold it to this
+LOSS_OPERATIONS = 64  # roundings in the evaluation of loss', each at most u times a number of the size of prediction and target
 SHOWN_RANGE = (-50.0, 50.0)
 
 
@@ -59,6 +63,17 @@ class Setup:
     refusal: tuple[str, str] | None
     minimizers: NDArray[np.float64]
     offsets: NDArray[np.float64]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that a reader of the results should see."""
+        if self.loss_constants is not None:
+            return self.dataset.notes
+        low, high = SHOWN_RANGE
+        shown = (
+            f"the loss has no constants L and mu: its residual is shown as sqrt(2 (J - inf J)), inf sought on [{low:g}, {high:g}]"
+        )
+        return (*self.dataset.notes, shown)
 
     @property
     def certifiable(self) -> bool:
@@ -124,8 +139,7 @@ class Setup:
         """The point of the theorem side at theta, where ``found`` was measured."""
         assert self.bounds is not None
         residual = float(self.descent(1.0).observe(theta, theta).residual)
-        # s = sqrt(2 (h - h*)/mu) is sqrt(L/mu)-Lipschitz in the outputs; the last term is the rounding of the sum and the root.
-        error = math.sqrt(self.smoothness / self.mu) * found.errors.residual + 8 * np.finfo(np.float64).eps * residual
+        error = float(self.residual_error(found.errors.residual, found.errors.residual_relative, np.float64(residual)))
         return Point(
             step=step,
             signals=signals_from(self.architecture, found, self.bounds),
@@ -137,6 +151,32 @@ class Setup:
             residual=residual,
             residual_error=error,
             newton_step=self._newton_step(found),
+        )
+
+    def residual_error(self, output: float, relative: float, residual: Any) -> Any:
+        """Bound of the error of a measured residual: of the outputs (nu-norm ``output``), of the gap's own sum and root.
+
+        s = sqrt(2 (h - h*)/mu) is sqrt(L/mu)-Lipschitz in the outputs. For a loss other than the square loss each gap is accurate
+        to GAP_ACCURACY, and its minimizer is rounded: |loss'| <= L u |y*| there moves s by at most sqrt(L/mu) u |y*|.
+        """
+        condition = math.sqrt(self.smoothness / self.mu)
+        error = condition * output + relative * residual
+        if self.loss.is_square:
+            return error
+        largest = float(np.abs(self.minimizers).max())
+        return error + GAP_ACCURACY * residual + 2 * condition * UNIT_ROUNDOFF * largest
+
+    def gradient_error(self, constant: float, slope: float, residual: Any, lambda_max: float) -> Any:
+        """Bound of the error of a measured gradient norm; the rounding of loss' enters through |DF| <= sqrt(lambda_max).
+
+        loss' is at most L |y - y*| in size with a relative error of at most GAP_ACCURACY, and off by L u |y*| for a rounded target.
+        """
+        error = constant + slope * residual
+        if self.loss.is_square:
+            return error
+        largest = 1 + float(np.abs(self.minimizers).max()) + float(np.abs(self.dataset.targets).max())
+        return error + math.sqrt(lambda_max) * self.smoothness * (
+            GAP_ACCURACY * residual + LOSS_OPERATIONS * UNIT_ROUNDOFF * largest
         )
 
     def _newton_step(self, found: Snapshot) -> float | None:

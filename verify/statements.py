@@ -9,7 +9,7 @@ import sympy
 
 from theorems.records import Hypothesis, Theorem
 
-# Letters that SymPy's own translation of the names would not give.
+# Letters that SymPy's own translation of the names would not give. No raw "|": in a Markdown table it would end the cell.
 SYMBOL_NAMES = {
     "beta_prime": r"\beta'",
     "rate": r"\varrho",
@@ -28,11 +28,11 @@ SYMBOL_NAMES = {
     "gap_next": r"\Delta_{k+1}",
     "remaining": r"\textstyle\sum_{j\geq k} d_j",
     "summed": r"\textstyle\mu\sum_{j\leq k} \eta s_j",
-    "rho": r"|\theta_k-\theta_0|",
-    "forward_ratio": r"\max_{l,i} |z_l-z_l^0|(x_i)/D_l(x_i)",
-    "jacobian_drift": "|DF_k-DF_0|",
-    "kernel_drift": "|K_k-K_0|",
-    "newton_step": "|DF^+e|",
+    "rho": r"\lvert\theta_k-\theta_0\rvert",
+    "forward_ratio": r"\max_{l,i} \lvert z_l-z_l^0\rvert(x_i)/D_l(x_i)",
+    "jacobian_drift": r"\lvert DF_k-DF_0\rvert",
+    "kernel_drift": r"\lvert K_k-K_0\rvert",
+    "newton_step": r"\lvert DF^+e\rvert",
 }
 
 

@@ -90,7 +90,7 @@ def composite_problems(
     theorem allows (for Theorem A of 1/(L Lambda), Lambda on B(R)), by default often exactly 1. objectives: names from OBJECTIVES,
     by default all in the theorem's loss class. R exceeds the bound of the path by a relative 1e-6.
 
-    Raises InputError when the theorem does not certify gradient descent or an objective is unknown. Source: theory notes, A.
+    Raises InputError when the theorem does not certify gradient descent or an objective is unknown. Source: docs/theory.md, A.
     """
     shapes = _shapes(theorem, quotients, shares, _objectives(theorem, objectives))
     return shapes.map(lambda shape: bent(shape[0], solve(theorem, shape[0].values, shape[1], shape[2], 1 + SLACK)))

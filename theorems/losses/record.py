@@ -84,7 +84,7 @@ class Loss:
 
         Raises InputError with the reason when L or mu is missing, a target is not allowed, or there are too many.
 
-        Source: theory notes, section D.
+        Source: docs/theory.md, section D.
         """
         targets = tuple(targets)
         self.check_targets(targets)

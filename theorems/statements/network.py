@@ -53,6 +53,7 @@ THEOREM_E = Theorem(
             jacobian_drift,
             beta * rho,
             Scope.MARK,
+            nonlinear=True,
         ),
         Claim(
             "E-kernel",
@@ -61,6 +62,7 @@ THEOREM_E = Theorem(
             lambda_floor,
             Scope.MARK,
             lower=True,
+            nonlinear=True,
         ),
         Claim(
             "C1",
@@ -68,6 +70,7 @@ THEOREM_E = Theorem(
             kernel_drift,
             2 * sqrt(Lambda) * beta * rho,
             Scope.MARK,
+            nonlinear=True,
         ),
     ),
     proof=(

@@ -1,0 +1,70 @@
+"""Theorem A1: Theorem A for gradients with an error, such as the rounding of a floating-point run."""
+
+from __future__ import annotations
+
+from sympy import sqrt
+
+from theorems.records import Constant, Hypothesis, LossClass, ProofStep, Quantity, Role, Strength, Theorem
+from theorems.statements.composite import CONSTANTS, HYPOTHESES
+from theorems.statements.notation import (
+    COMPOSITE_QUANTITIES,
+    L,
+    Lambda,
+    beta_prime,
+    eta,
+    framework,
+    kappa,
+    lambda0,
+    mu,
+    positive,
+    q,
+    s0,
+)
+
+gradient_error = positive("epsilon")
+steps_covered = positive("steps")
+c1 = positive("c1")
+c2 = positive("c2")
+S = positive("S_k")
+q_k = positive("q_k")
+
+THEOREM_A1 = Theorem(
+    id="A1",
+    title="Gradient descent with inexact gradients",
+    statement=(
+        "Under the hypotheses of Theorem A let theta_{k+1} = theta_k - eta (grad J(theta_k) + eps_k) with |eps_k| <= epsilon, "
+        "S_k = s_0 + k eta kappa c1 epsilon and q_k = 2 beta' S_k/(kappa lambda0). As long as q_k < 1 and R exceeds the path "
+        "bound for S_k: s_k + kappa Phi(r_k) <= S_k, and "
+        "s_{k+1} <= (1 - eta mu kappa lambda0 (1 - q_k)) s_k - eta mu beta' s_k^2 + eta c2 epsilon."
+    ),
+    quantities=(
+        *COMPOSITE_QUANTITIES,
+        Quantity(gradient_error, "bound of the error of every gradient, rounding of the update included"),
+        Quantity(steps_covered, "number k of steps"),
+    ),
+    hypotheses=(*HYPOTHESES, Hypothesis("q_k", "q_k < 1", 1 - q_k)),
+    constants=(
+        *CONSTANTS,
+        Constant(c1, sqrt(lambda0) + sqrt(Lambda * L / mu) / kappa, "what an error of one step can add to s_0, over eta kappa"),
+        Constant(
+            c2,
+            sqrt(Lambda * L / mu) + kappa * sqrt(lambda0) / 2 + kappa * beta_prime * eta * gradient_error / 2,
+            "what an error of one step can add to s_{k+1}, over eta",
+        ),
+        Constant(S, s0 + steps_covered * eta * kappa * c1 * gradient_error, "the start's residual with all errors so far"),
+        Constant(q_k, q * S / s0, "the quotient with all errors so far"),
+    ),
+    claims=(),
+    proof=(
+        ProofStep("analytic", "F(theta_+) = y - eta K grad h - eta DF eps_k + a remainder of at most beta d^2/2"),
+        ProofStep(
+            "algebra",
+            "eta g >= d - eta epsilon and sigma <= sigma0: s_+ <= s - kappa (sigma d - beta' d^2/2) + eta kappa c1 epsilon",
+        ),
+        ProofStep("analytic", "a shortened step has error and path in proportion: the exit argument of A applies with S_{k+1}"),
+    ),
+    source=framework("convergence theorem for nonconvex composite optimization, with errors in the gradient"),
+    strength=Strength.UPPER,
+    role=Role.INEXACT,
+    loss_class=LossClass.ANY,
+)
