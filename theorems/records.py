@@ -18,7 +18,6 @@ import sympy
 
 from theorems.programs import Program, compile_program, evaluate
 
-
 CERTIFICATE_CONSTANTS = {"Lambda", "kappa", "q", "rbar", "rate", "lambda_floor"}  # of every statement that certifies a run
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 
 
 def main() -> None:
@@ -10,6 +12,9 @@ def main() -> None:
     # One thread pool: kernels run on numba's threads and call single-threaded BLAS. Of numba's pools, workqueue neither spins
     # nor suffers from busy neighbours. Both must be chosen before the libraries are imported; a user's own choice is kept.
     os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names with accents on a terminal that has none
     from verify.commands import cli
 
     cli()

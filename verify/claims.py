@@ -138,7 +138,7 @@ def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: Mea
     count = len(s) - 1
     length, length_error = steps.length[:-1], steps.length_error[:-1]
     charge = perturbation(constants) * steps.step_error[:-1]
-    charged = np.concatenate([[0.0], np.cumsum(charge)[:-1]])
+    charged = np.cumsum(charge) - charge
     path, path_error = _path(length, length_error)
     summed = np.cumsum(steps.eta * steps.mu * s[:-1])
     summed_error = np.cumsum(steps.eta * steps.mu * s_error[:-1]) + _summation_error(summed)
@@ -236,7 +236,11 @@ def check(
         return claims_nothing(claim, theorem, reason)
     found = summarize(claim, theorem, measured[keep], bound[keep], steps[keep])
     left = len(keep) - int(keep.sum())
-    return found if not left else dataclasses.replace(found, reason=f"{found.reason}; {left} further not counted as checks")
+    return (
+        found
+        if not left
+        else dataclasses.replace(found, reason=f"{found.reason}; {left} further not counted as checks (see docs/notation.md)")
+    )
 
 
 def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], steps: NDArray[np.int64]) -> CheckedClaim:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+WIDTH = 120  # of a report that is not shown on a terminal
 
 
 class SuggestingGroup(click.Group):
@@ -32,6 +33,18 @@ class SuggestingGroup(click.Group):
 
             raise click.UsageError(f"no such command {args[0]!r}{nearest(args[0], self.commands)}", ctx)
         return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Run the command line; errors of usage are one sentence too."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **kwargs)
+        try:
+            status = super().main(*args, standalone_mode=False, **kwargs)
+        except click.ClickException as error:
+            _refuse(error.format_message())
+        except click.Abort:
+            sys.exit(INTERRUPTED)
+        sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
         from numerics.errors import NumericsError
@@ -51,7 +64,9 @@ class SuggestingGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("overparam: interrupted", err=True)
             sys.exit(INTERRUPTED)
-        except BrokenPipeError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                _refuse(f"standard output or a file cannot be written: {error.strerror or error}")
             # Nobody reads on; without this the interpreter would complain about stdout once more when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(BROKEN_PIPE)
@@ -135,7 +150,7 @@ def _show(verification: Verification, document: dict[str, object] | None) -> Non
 
     from verify.report import print_report
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     print_report(verification, console)
 
 
@@ -148,11 +163,11 @@ def _progress() -> Iterator[Callable[[int, int, float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("training"), BarColumn(), TextColumn("step {task.completed} residual {task.fields[residual]:.2e}"))
+    columns = (TextColumn("training"), BarColumn(), TextColumn("step {task.completed} {task.fields[residual]}"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training", total=None, residual=float("nan"))
+        task = bar.add_task("training", total=None, residual="")
 
         def show(step: int, steps: int, residual: float) -> None:
-            bar.update(task, completed=step, total=steps, residual=residual)
+            bar.update(task, completed=step, total=steps, residual=f"residual {residual:.2e}")
 
         yield show

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from theorems.arithmetic import INTERVAL, as_interval
 from theorems.records import evaluate_expression
 from verify.claims import float_ends
-from verify.report import problem_line
+from verify.report import problem_lines
 from verify.result import Verification
 
 EXACT_STEPS = 5000  # of the envelope; a step takes a tenth of a millisecond
@@ -54,7 +54,7 @@ def draw(verification: Verification) -> bytes:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     _residuals(above, verification)
     _eigenvalues(below, verification)
-    above.set_title(problem_line(verification), fontsize=9, wrap=True)
+    above.set_title("\n".join(problem_lines(verification)), fontsize=9)
     below.set_xlabel("step k (logarithmic from 10)")
     below.set_xscale("symlog", linthresh=10)
     below.set_xlim(0, max(run.trajectory.steps, 1))
@@ -77,7 +77,7 @@ def _residuals(axes: Axes, verification: Verification) -> None:
         steps, envelope = proven_envelope(verification)
         visible = envelope > residual[residual > 0].min() / 10 if (residual > 0).any() else slice(None)
         axes.plot(steps[visible], envelope[visible], color=PROVEN, linewidth=2, label="proven envelope")
-        _certification(axes, certificate.step, f"certified from step {certificate.step}")
+        _certification(axes, certificate.step, f"certified from step {certificate.step}", run.trajectory.steps)
     axes.set_yscale("log")
     axes.set_ylabel("residual")
     axes.legend(loc="lower left", frameon=False)
@@ -105,14 +105,26 @@ def _eigenvalues(axes: Axes, verification: Verification) -> None:
             linewidth=2,
             label=r"proven: $\lambda_{\min}(K_k)\geq(\sigma_0-\beta\bar r)^2$",
         )
-        _certification(axes, certificate.step, "")
+        _certification(axes, certificate.step, "", run.trajectory.steps)
     axes.set_ylabel(r"smallest eigenvalue")
     axes.set_ylim(bottom=0)
     axes.legend(loc="best", frameon=False)
     axes.grid(alpha=0.25)
 
 
-def _certification(axes: Axes, step: int, label: str) -> None:
+def _certification(axes: Axes, step: int, label: str, steps: int) -> None:
     axes.axvline(step, color="0.35", linewidth=1, linestyle=":")
     if label:
-        axes.annotate(label, (step, 0.97), xycoords=("data", "axes fraction"), xytext=(5, 0), textcoords="offset points", va="top")
+        # On the side where there is room; the axis is logarithmic.
+        late = step > 10 and np.log(step) > 0.6 * np.log(max(steps, 2))
+        side, shift = ("right", -5) if late else ("left", 5)
+        axes.annotate(
+            label,
+            (step, 0.97),
+            xycoords=("data", "axes fraction"),
+            xytext=(shift, 0),
+            textcoords="offset points",
+            va="top",
+            ha=side,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        )

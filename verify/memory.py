@@ -16,7 +16,8 @@ _DOUBLE = 8
 _WEIGHT_COPIES = 6
 _INPUT_COPIES = 4  # the inputs, and while they are standardized or norms of their differences taken up to three more
 _KEPT_KERNELS = 3  # K_0, that of the present mark and their difference, beside what a snapshot or a drift works with
-_STEP_COLUMNS = 96  # numbers held for every step at most: the record twice while joined, and the intervals of a claim
+_STEP_COLUMNS = 96  # numbers held for every step at most, beside those of the layers: the record, and the intervals of a claim
+_OVERHEAD = 2**25  # bytes: kernels compiled, code and small objects made on the way, and what the allocator keeps
 _UNTHINKABLE = 2**44  # where the arrays counted first take this many bytes, the others are not asked for: sizes would overflow
 
 UNKNOWN = sys.maxsize
@@ -47,16 +48,16 @@ def require_memory(needed: int, what: str) -> None:
 def required_memory(architecture: Architecture, points: int, steps: int = 0) -> int:
     """Return about how many bytes training and certifying need at their peak: an upper estimate of the arrays held at one time.
 
-    With P parameters, n points, d inputs, k outputs and float64 throughout: 6 P (weights) + 4 n (d + k) (data) + 3 (nk)^2 (kernels
-    kept) + 96 steps (the record of the run and its checks) + the largest of what a snapshot, a drift and the training steps work
-    with, as ``numerics`` says. Python integers, so that no size overflows.
+    With P parameters, n points, d inputs, k outputs, L layers and float64 throughout: 6 P (weights) + 4 n (d + k) (data)
+    + 3 (nk)^2 (kernels kept) + (96 + 4 L) steps (the record of the run and its checks) + 32 MiB + the largest of what a snapshot, a
+    drift and the training steps work with, as ``numerics`` says. Python integers, so that no size overflows.
     """
     outputs = architecture.outputs
     numbers = _WEIGHT_COPIES * architecture.parameters
     numbers += _INPUT_COPIES * points * (architecture.sizes[0] + outputs)
     numbers += _KEPT_KERNELS * (points * outputs) ** 2
-    numbers += _STEP_COLUMNS * steps
-    held = _DOUBLE * numbers
+    numbers += (_STEP_COLUMNS + 4 * architecture.layers) * steps
+    held = _DOUBLE * numbers + _OVERHEAD
     return held if held > _UNTHINKABLE else held + _work(architecture, points)
 
 

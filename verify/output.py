@@ -35,13 +35,30 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
     return document
 
 
+FILES = ("result.json", "certificate.npz", "run.npz", "run.svg")
+
+
 def require_directory(directory: Path) -> None:
-    """Raise ProblemError when results could not be written there, before the work is done; makes nothing."""
-    nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise ProblemError(f"--out {str(directory)!r} cannot be a directory, because {str(nearest)!r} is a file")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ProblemError(f"--out {str(directory)!r} cannot be written: no permission in {str(nearest)!r}")
+    """Raise ProblemError when results could not be written there, before the work is done; leaves nothing behind."""
+    what = f"--out {str(directory)!r}"
+    taken = [name for name in FILES if (directory / name).is_dir()]
+    if taken:
+        raise ProblemError(f"{what} cannot be used, because {taken[0]!r} in it is a directory")
+    made = next((path for path in reversed([directory, *directory.parents]) if not path.exists()), None)
+    probe = directory / f".overparam-{os.getpid()}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ProblemError(f"{what} cannot be written: {error.strerror or error}") from None
+    finally:
+        if made is not None and made.exists():
+            for path in [directory, *directory.parents]:
+                if path == made.parent:
+                    break
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
 
 
 def verification_files(document: dict[str, object]) -> list[str]:

@@ -11,6 +11,7 @@ from verify.certificate import Certificate
 from verify.result import Verification, statements_used
 from verify.verdict import CheckedClaim, Verdict
 
+NOT_COUNTED = "not counted as checks"
 STYLES = {
     Verdict.HOLDS: "green",
     Verdict.VIOLATED: "bold red",
@@ -25,25 +26,32 @@ def print_report(verification: Verification, console: Console) -> None:
 
 
 def _parts(verification: Verification) -> list[RenderableType]:
-    parts: list[RenderableType] = [Text(problem_line(verification), style="bold")]
+    parts: list[RenderableType] = [Text(line, style="bold") for line in problem_lines(verification)]
     parts += [Text(f"note: {note}") for note in verification.setup.notes]
-    run = verification.run
-    if run is not None:
-        trajectory = run.trajectory
-        reason = {"steps": "all steps done", "residual": "the residual asked for was reached", "not finite": "the run diverged"}
-        parts.append(
-            Text(
-                f"run: {trajectory.steps} steps of {verification.step_size:.6g}, residual {trajectory.residual[0]:.3g} -> "
-                f"{trajectory.residual[-1]:.3g} ({reason[trajectory.stopped]})"
-            )
-        )
+    if verification.run is not None:
+        parts.append(Text(_run_line(verification)))
     parts.append(Text(""))
     parts += [Text(line) for line in certificate_lines(verification)]
     if verification.claims:
         parts += [Text(""), claims_table(verification.claims), counts_line(verification)]
+        parts += [Text(f"{claim.id}: {claim.reason}") for claim in verification.claims if NOT_COUNTED in claim.reason]
     parts += [Text(""), Text("sources", style="bold")]
     parts += [Text(f"  {source}") for source in source_lines(verification)]
     return parts
+
+
+def _run_line(verification: Verification) -> str:
+    assert verification.run is not None
+    trajectory = verification.run.trajectory
+    ended = {
+        "steps": "all steps done",
+        "residual": "the residual asked for was reached",
+        "not finite": f"the run diverged at step {trajectory.steps}",
+    }
+    return (
+        f"run: {trajectory.steps} steps of {verification.step_size:.6g}, residual {trajectory.residual[0]:.3g} -> "
+        f"{trajectory.residual[-1]:.3g} ({ended[trajectory.stopped]})"
+    )
 
 
 def source_lines(verification: Verification) -> list[str]:
@@ -56,59 +64,74 @@ def source_lines(verification: Verification) -> list[str]:
     return [*lines, "constants are derived by overparam (see `overparam theorems`); none is quoted from a paper"]
 
 
-def problem_line(verification: Verification) -> str:
-    """Data and network in one line."""
+def problem_lines(verification: Verification) -> list[str]:
+    """The data in one line, network and loss in another."""
     setup = verification.setup
     sizes = "-".join(str(size) for size in setup.architecture.sizes)
-    trained = (
-        "all layers"
-        if all(setup.architecture.trained)
-        else "layers " + ", ".join(str(index) for index, moves in enumerate(setup.architecture.trained, 1) if moves)
-    )
-    return f"{setup.dataset.description}; network {sizes} {setup.activation.name}, {trained} trained; loss {setup.loss.name}"
+    moved = [str(index) for index, moves in enumerate(setup.architecture.trained, 1) if moves]
+    trained = "all layers" if len(moved) == setup.architecture.layers else f"layers {', '.join(moved)}"
+    return [setup.dataset.description, f"network {sizes} {setup.activation.name}, {trained} trained; loss {setup.loss.name}"]
 
 
 def certificate_lines(verification: Verification) -> list[str]:
     """What is proved, in plain words, with its constants; or why nothing is."""
     certificate, run = verification.certificate, verification.run
     lines = []
-    if not verification.start.certified and verification.start.failure is not None and run is not None:
-        lines += ["at the start: not certified: " + verification.start.failure.detail, *_remedy_lines(verification.start)]
-    if certificate.certified and certificate.point is not None and certificate.theorem is not None:
-        value = {name: constant.value for name, constant in certificate.constants.items()}
-        where = "at the start" if certificate.step == 0 else f"from step {certificate.step} on (a posteriori)"
-        lines += [
-            f"CERTIFIED {where} by Theorem {certificate.theorem.id}, {certificate.rigor}: exact gradient descent from there",
-            f"  converges to a global optimum within a path of {value['rbar']:.4g}; its residual, {certificate.point.residual:.4g} "
-            f"there, falls at least by the factor {value['rate']:.8g} per step",
-            f"  q = {value['q']:.4f} < 1, lambda0 = {value['lambda0']:.4g}, lambda_max = {value['lambda_max']:.4g}, "
-            f"beta = {value['beta']:.4g}, step {value['eta']:.6g} <= 1/(L Lambda) = {1 / (value['L'] * value['Lambda']):.6g}",
-        ]
-        lines += [f"  also certified there by Theorem {other.theorem.id}" for other in certificate.others if other.theorem]
-    elif run is not None or certificate.failure is not None:
-        lines.append("NOT CERTIFIED: " + (certificate.failure.detail if certificate.failure is not None else ""))
-        lines += _remedy_lines(certificate) if run is None else []
+    if run is not None and not verification.start.certified and verification.start.failure is not None:
+        lines += [f"at the start: not certified: {verification.start.failure.detail}", *_remedy_lines(verification.start, True)]
+    if certificate.certified:
+        lines += _certified_lines(certificate, run is not None)
+    elif run is None or verification.start.failure is None or certificate.failure is None:
+        lines += [f"NOT CERTIFIED: {certificate.failure.detail if certificate.failure else ''}", *_remedy_lines(certificate, True)]
+    elif certificate.failure.detail == verification.start.failure.detail:
+        lines.append("NOT CERTIFIED, at the start or along the run")
+    else:
+        lines.append(f"NOT CERTIFIED; tried last at step {certificate.step}: {certificate.failure.detail}")
+        lines += _remedy_lines(certificate, False)
     if run is not None and run.existence is not None:
         found = run.existence
         lines.append(
             f"a global optimum exists from step {found.step} on, within a distance of {found.distance:.4g} "
-            f"(Theorem N, floating point: N = {found.quotient:.4f} <= 1)"
+            f"(Theorem N, floating point: N = {found.quotient:.4f})"
         )
     return lines
 
 
+def _certified_lines(certificate: Certificate, along: bool) -> list[str]:
+    assert certificate.point is not None
+    assert certificate.theorem is not None
+    value = {name: constant.value for name, constant in certificate.constants.items()}
+    where = (
+        f"from step {certificate.step} on (a posteriori)" if certificate.step else "at the start" if along else "at these weights"
+    )
+    # Theorem A asks for a step of at most 1/(L Lambda), the descent form A0 for one below 2/L_J.
+    largest = (
+        f"< 2/L_J = {2 / value['L_J']:.6g}" if "L_J" in value else f"<= 1/(L Lambda) = {1 / (value['L'] * value['Lambda']):.6g}"
+    )
+    return [
+        f"CERTIFIED {where} by Theorem {certificate.theorem.id}, {certificate.rigor}:",
+        f"  exact gradient descent from there converges to a global optimum within a path of {value['rbar']:.4g};",
+        f"  its residual, {certificate.point.residual:.4g} there, falls at least by the factor {value['rate']:.8g} per step",
+        f"  q = {value['q']:.4f} < 1, lambda0 = {value['lambda0']:.4g}, lambda_max = {value['lambda_max']:.4g}, "
+        f"beta = {value['beta']:.4g}, step {value['eta']:.6g} {largest}",
+        *(f"  also certified there by Theorem {other.theorem.id}" for other in certificate.others if other.theorem),
+    ]
+
+
 REMEDIES = {
-    "residual": "a residual of {:.4g}",
+    "residual": "a residual of {:.4g} (more steps may reach it)",
     "label_scale": "labels scaled by {:.4g}",
     "output_scale": "an output scale of {:.4g}",
-    "width_estimate": "hidden widths from about {:.0f} (an estimate from the signals' scaling)",
+    "width_estimate": "hidden widths of about {:.3g} (an estimate from the signals' scaling)",
 }
 
 
-def _remedy_lines(certificate: Certificate) -> list[str]:
+def _remedy_lines(certificate: Certificate, at_start: bool) -> list[str]:
+    """What would satisfy the hypothesis that failed; along a run only the residual, which more steps may reach."""
     remedies = certificate.failure.remedies if certificate.failure is not None else {}
-    told = [REMEDIES[name].format(value) for name, value in remedies.items()]
-    return [f"  what would satisfy it: {', or '.join(told)}"] if told else []
+    names = [name for name in REMEDIES if name in remedies and (at_start or name == "residual")]
+    told = [REMEDIES[name].format(remedies[name]) for name in names]
+    return [f"  would satisfy it: {told[0]}", *(f"                    {line}" for line in told[1:])] if told else []
 
 
 def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:

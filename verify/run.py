@@ -140,7 +140,11 @@ class _Run:
             self.progress(reached, options.steps, float(segment.residual[-1]) if segment.steps_done else 0.0)
             stopped = segment.stopped
             if reached > previous and stopped != "not finite":
-                self._at_mark(previous, reached, self.setup.snapshot(self.theta), initial.kernel)
+                measured = self.setup.finite_snapshot(self.theta)
+                if measured is None:
+                    stopped = "not finite"
+                else:
+                    self._at_mark(previous, reached, measured, initial.kernel)
             if stopped != "steps":
                 break
         last = self.descent.observe(self.theta, self.theta0)

@@ -17,6 +17,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from numerics.activations import BUILTIN, ActivationKernel, builtin_activation, program_activation
+from numerics.errors import NumericsError
 from numerics.losses import LossKernel, program_loss, square_loss
 from numerics.network import Architecture, initialize
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
@@ -29,6 +30,7 @@ from theorems.programs import Program
 from theorems.records import evaluate_expression
 from verify.certificate import Certificate, certify, refused
 from verify.data import Dataset, load_data
+from verify.errors import ProblemError
 from verify.expressions import activation_of, loss_of
 from verify.memory import require_memory, required_memory
 from verify.point import PhiBounds, Point, signals_from
@@ -40,6 +42,7 @@ UNIT_ROUNDOFF = 2.0**-53
 GAP_ACCURACY = 200 * UNIT_ROUNDOFF  # relative, of a loss gap computed by quadrature; the tests of numerics.losses hold it to this
 LOSS_OPERATIONS = 64  # roundings in the evaluation of loss', each at most u times a number of the size of prediction and target
 SHOWN_RANGE = (-50.0, 50.0)
+FLAT = 1e-6  # what a bounded loss may still gain beyond SHOWN_RANGE
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,14 @@ class Setup:
             curvature_bound=curvature,
             smoothness=self.smoothness,
         )
+
+    def finite_snapshot(self, theta: Theta) -> Snapshot | None:
+        """The snapshot at theta, or None where signals or kernel exceed double precision: a run that diverges."""
+        try:
+            found = self.snapshot(theta)
+        except (NumericsError, OverflowError):
+            return None
+        return found if np.isfinite(found.eigenvalues).all() else None
 
     def drift(self, theta: Theta, reference: Theta, operator_norms: NDArray[np.float64]) -> Drift:
         """Measure how far signals, Jacobian and kernel at theta are from those at the reference, whose |W_l| are given."""
@@ -221,7 +232,7 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
     offsets = None
     if weights is not None:
         theta = load_weights(weights, architecture)
-        offsets = load_offsets(weights, (dataset.points, dataset.outputs)) if problem.network.centered else None
+        offsets = load_offsets(weights, dataset.inputs, dataset.outputs) if problem.network.centered else None
     kernel = activation_kernel(phi)
     minimizers = _minimizers(chosen_loss, dataset, constants is not None)
     setup = Setup(
@@ -294,6 +305,11 @@ def _minimizers(chosen: Loss, dataset: Dataset, certifiable: bool) -> NDArray[np
             found = float(evaluate_expression(chosen.expression, {"y": y, "t": target}, FLOAT))
             return found if math.isfinite(found) else math.inf
 
+        low, high = SHOWN_RANGE
+        if min(value(2 * low), value(2 * high)) < min(value(low), value(high), value(target)) - FLAT:
+            raise ProblemError(
+                f"loss.name: {chosen.name} seems to have no lower bound in y for the target {target:g}; a loss needs one"
+            )
         return float(scipy.optimize.minimize_scalar(value, bounds=SHOWN_RANGE, method="bounded").x)
 
     found = {

@@ -53,7 +53,7 @@ def render(theorems: Sequence[Theorem], style: str, full: bool) -> str:
     if style == "markdown":
         return theorem_page(theorems)
     if style == "terminal":
-        return "\n".join(f"{theorem.id:<10}{theorem.title} ({theorem.role.value})" for theorem in theorems)
+        return "\n".join(f"{theorem.id:<12}{theorem.title} ({theorem.role.value})" for theorem in theorems)
     return "\n\n".join(one(theorem) for theorem in theorems)
 
 

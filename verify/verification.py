@@ -68,7 +68,11 @@ def start_certificate(setup: Setup, theta0: Theta) -> tuple[Certificate, float]:
     "certified" asks for the largest step the theorems allow at theta0, and where they allow none, for that of ``pilot_step``.
     """
     asked = setup.problem.training.step_size
-    snapshot = setup.snapshot(theta0)
+    snapshot = setup.finite_snapshot(theta0)
+    if snapshot is None:
+        raise ProblemError(
+            "the network's outputs or kernel at these weights exceed double precision; look at the size of data, weights and scales"
+        )
 
     def tried(step_size: float | None) -> Certificate:
         if setup.refusal is not None:
@@ -98,7 +102,10 @@ def pilot_step(setup: Setup, theta0: Theta, lambda_max: float) -> float:
         if descent.advance(theta, ahead, setup.problem.training.stop_residual, theta0).stopped != "steps":
             break
         done += ahead
-        eigenvalues = setup.snapshot(theta).eigenvalues
+        measured = setup.finite_snapshot(theta)
+        if measured is None:
+            break
+        eigenvalues = measured.eigenvalues
         largest, smallest = max(largest, float(eigenvalues[-1])), max(float(eigenvalues[0]), 0.0)
     return float(STEP_SHARE / (setup.smoothness * (largest**0.5 + smallest**0.5) ** 2))
 

@@ -36,14 +36,20 @@ def architecture_of(network: NetworkOptions, dimension: int, outputs: int) -> Ar
     )
 
 
-def load_offsets(path: Path | str, shape: tuple[int, int]) -> NDArray[np.float64] | None:
-    """Return the array "offsets", shape (n, k), of a weights file: the initial function at the points. None when there is none."""
+def load_offsets(path: Path | str, inputs: NDArray[np.float64], outputs: int) -> NDArray[np.float64] | None:
+    """Return the array "offsets", shape (n, k), of a weights file: the initial function at the points. None when there is none.
+
+    Where the file holds the points X as well, they must be these inputs, shape (n, d). Raises ProblemError otherwise.
+    """
+    shape = (len(inputs), outputs)
     archive = Archive(Path(path), f"weights file {str(path)!r}")
     if "offsets" not in archive.names:
         return None
     found = archive.header("offsets").shape
     if found != shape:
         raise ProblemError(f"array 'offsets' of {archive.what} must have shape {shape}, got shape {found}")
+    if "X" in archive.names and (archive.header("X").shape != inputs.shape or not np.array_equal(archive.read_real("X"), inputs)):
+        raise ProblemError(f"array 'offsets' of {archive.what} belongs to other points: its array 'X' is not the problem's data")
     values = archive.read_real("offsets")
     if not np.isfinite(values).all():
         raise ProblemError(f"array 'offsets' of {archive.what} must be finite")

@@ -8,10 +8,11 @@ import sympy
 
 from theorems.arithmetic import Interval
 from theorems.records import Claim, Scope
-from verify.claims import MeasuredSteps, around, check, seen_steps, step_symbols
+from verify.claims import MeasuredSteps, around, check, check_iterated, seen_steps, step_symbols
 from verify.verdict import Verdict
 
 X, Y = sympy.Symbol("x", positive=True), sympy.Symbol("y", positive=True)
+S_NOW = sympy.Symbol("s", positive=True)
 UPPER = Claim("T", "x at most y", X, Y, Scope.STEP)
 LOWER = Claim("T", "x at least y", X, Y, Scope.STEP, lower=True)
 
@@ -126,3 +127,63 @@ def test_around_is_outward() -> None:
     found = around(np.array([0.1]), 0.2, 0.3)
     assert found.lower[0] < 0.1 - 0.2
     assert found.upper[0] > 0.1 + 0.3
+
+
+RATE = Claim(
+    "T-b",
+    "s falls by 0.95 a step",
+    sympy.Symbol("s_next", positive=True),
+    S_NOW * sympy.Rational(19, 20),
+    Scope.STEP,
+    iterates=S_NOW,
+)
+
+
+def falling(factor: float, count: int, error: float) -> tuple[dict[str, Interval], np.ndarray]:
+    """s_k = factor^k measured with an absolute error, as the symbols of a rate claim."""
+    s = factor ** np.arange(count + 1)
+    symbols = {"s": around(s[:-1], error, error), "s_next": around(s[1:], error, error)}
+    return symbols, np.arange(count)
+
+
+def test_a_rate_is_decided_over_several_steps_where_one_is_below_the_error() -> None:
+    symbols, steps = falling(0.9, 100, 1e-5)
+    assert check(RATE, "T", symbols, steps).verdict is Verdict.UNDECIDED
+    found = check_iterated(RATE, "T", symbols, steps)
+    # Below s = 8e-5 or so (step 90) the value itself is hidden by the error, but not the fall from larger ones.
+    assert found.verdict is Verdict.HOLDS
+    assert found.counts[Verdict.HOLDS] == 100
+
+
+def test_several_steps_do_not_hide_a_rise() -> None:
+    symbols, steps = falling(0.9, 100, 1e-5)
+    s = 0.9 ** np.arange(101)
+    s[31] = s[30]
+    symbols = {"s": around(s[:-1], 1e-5, 1e-5), "s_next": around(s[1:], 1e-5, 1e-5)}
+    found = check_iterated(RATE, "T", symbols, steps)
+    assert found.verdict is Verdict.VIOLATED
+    assert found.step == 30
+
+
+def test_a_slower_fall_than_the_rate_is_never_held() -> None:
+    for error in (0.0, 1e-8, 1e-4, 1e-2):
+        symbols, steps = falling(0.96, 300, error)
+        found = check_iterated(RATE, "T", symbols, steps)
+        assert found.counts[Verdict.HOLDS] == 0, error
+
+
+def test_what_is_hidden_by_its_error_is_undecided() -> None:
+    symbols, steps = falling(0.9, 50, 1.0)
+    found = check_iterated(RATE, "T", symbols, steps)
+    assert found.counts[Verdict.UNDECIDED] == 50
+
+
+def test_a_claim_about_what_cannot_move_is_not_counted_as_held() -> None:
+    from verify.problem import problem_from_mapping
+    from verify.verification import verify
+
+    found = verify(problem_from_mapping({"network": {"trained": [2]}, "training": {"steps": 30}}))
+    kinds = {claim.id: claim.verdict for claim in found.claims}
+    assert kinds["E-jacobian"] is kinds["E-kernel"] is kinds["C1"] is Verdict.NOT_APPLICABLE
+    assert kinds["E-forward"] is Verdict.HOLDS
+    assert kinds["A-a"] is Verdict.HOLDS
