@@ -102,7 +102,7 @@ class Constant:
 class Claim:
     """One inequality: ``measured <= bound``, or ``measured >= bound`` when ``lower`` is set.
 
-    trivial_at_start: the claim is an identity at the certification step itself, where it is not counted. iterates: the bound is an
+    iterates: the bound is an
     increasing function of this quantity that bounds the quantity's next value; applied p times it bounds the value p steps on,
     which is what can still be decided where one step's decrease is below the error of measurement. nonlinear: both sides are 0 (or
     equal) for a map that is linear in its parameters, and only rounding would be compared.
@@ -114,7 +114,6 @@ class Claim:
     bound: sympy.Expr
     scope: Scope
     lower: bool = False
-    trivial_at_start: bool = False
     iterates: sympy.Symbol | None = None
     nonlinear: bool = False
 

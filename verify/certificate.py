@@ -1,9 +1,9 @@
 """Certificates: from a point of a run to a proof that gradient descent reaches a global optimum, or the reason why not.
 
 A certificate is a radius R that passes: beta(R) from the ball recursion, rbar(beta(R)) from the theorem, and R > rbar. Both maps
-increase, so the iteration R <- (1 + slack) rbar(beta(R)) from R = 0 stays below every radius that passes with that slack; it
-either reaches one or proves that there is none. The search runs in floats; what it finds is then re-evaluated in balls that
-contain the measured numbers with their errors, and only a hypothesis that holds for the whole ball counts.
+increase, so the iteration R <- (1 + slack) rbar(beta(R)) from R = 0 stays below every radius that passes with that slack; up to the
+rounding of floats it reaches one, or none passes with that slack. What the search in floats finds is then re-evaluated in balls
+that contain the measured numbers with their errors, and only a hypothesis that holds for the whole ball counts.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Certificate:
     """The outcome at one point.
 
     theorem: the statement that certifies most, or that came nearest. constants: enclosed, under the symbols' names. bounds: the
-    ball recursion at ``radius`` in floats. forward_drift: lower ends of its D_l, shape (L, n), for the claim on the signals.
+    ball recursion at ``radius`` in floats. forward_drift: lower and upper ends of its D_l, shape (2, L, n).
     attempts: every statement tried. others: certificates by other statements at the same point, whose claims are checked too.
     """
 
@@ -252,7 +252,7 @@ def _float_values(point: Point, loss: LossConstants, lambda0: float) -> dict[str
 
 @dataclass(frozen=True)
 class _Enclosure:
-    """A theorem's constants and the lower ends of D_l, in balls around the measured numbers."""
+    """A theorem's constants, and the ends of D_l, shape (2, L, n), from balls around the measured numbers."""
 
     constants: dict[str, Enclosed]
     forward_drift: Array
@@ -280,8 +280,17 @@ def _enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) 
         margins = theorem.margins(constants, BALL)
         if not all(_proved(hypothesis, margins[hypothesis.id]) for hypothesis in theorem.hypotheses):
             return None
-        below = [[_rounded_down(lower(ball)) for ball in row] for row in bounds.forward_drift]
-        return _Enclosure({name: _enclosed(ball) for name, ball in constants.items()}, np.array(below))
+        if not all(ball.is_finite() for ball in constants.values()):
+            return None  # a constant with a root at the edge of its domain: nothing is claimed with it
+        drift = [[_float_ends(ball) for ball in row] for row in bounds.forward_drift]
+        return _Enclosure({name: _enclosed(ball) for name, ball in constants.items()}, np.moveaxis(np.array(drift), -1, 0))
+
+
+def _float_ends(ball: Any) -> tuple[float, float]:
+    """The ends of a ball as doubles, outward; NaN for a ball that is not finite, about which every check is undecided."""
+    if not ball.is_finite():
+        return math.nan, math.nan
+    return _rounded_down(lower(ball)), -_rounded_down(-upper(ball))
 
 
 def _rounded_down(value: Fraction) -> float:

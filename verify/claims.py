@@ -138,7 +138,7 @@ def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: Mea
     count = len(s) - 1
     length, length_error = steps.length[:-1], steps.length_error[:-1]
     charge = perturbation(constants) * steps.step_error[:-1]
-    charged = np.cumsum(charge) - charge
+    charged = np.cumsum(charge)
     path, path_error = _path(length, length_error)
     summed = np.cumsum(steps.eta * steps.mu * s[:-1])
     summed_error = np.cumsum(steps.eta * steps.mu * s_error[:-1]) + _summation_error(summed)
@@ -149,7 +149,7 @@ def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: Mea
     symbols = {
         "s": now,
         "s_next": later,
-        "r": around(path[:-1], path_error[:-1], path_error[:-1]),
+        "r_next": around(path[1:], path_error[1:], path_error[1:]),
         "g": around(steps.gradient_norm[:-1], steps.gradient_error[:-1], steps.gradient_error[:-1]),
         "gap": INTERVAL.multiply(half_mu, INTERVAL.power(now, 2)),
         "gap_next": INTERVAL.multiply(half_mu, INTERVAL.power(later, 2)),
@@ -198,11 +198,20 @@ def seen_steps(theorem: Theorem, constants: Mapping[str, Interval], steps: Measu
     """At which k the run has seen nearly all of the remaining path: T(s_end) <= SEEN_SHARE T(s_k).
 
     At the others, the last of the run, most of the number that is compared would be the theorem's own, and nothing would be
-    checked; so they are not counted as checks.
+    checked; so they are not counted as checks, unless what the run went exceeds the bound by itself or is not a number.
     """
     allowed = remaining_bound(theorem, constants, steps)
     assert allowed is not None
-    return np.asarray(allowed.upper[-1] <= SEEN_SHARE * allowed.lower[:-1])
+    gone, error = _gone(steps.length[:-1], steps.length_error[:-1])
+    near = allowed.upper[-1] <= SEEN_SHARE * allowed.lower[:-1]
+    unknown = np.isnan(allowed.upper[-1]) | np.isnan(allowed.lower[:-1]) | np.isnan(gone)
+    return np.asarray(near | unknown | (gone - error > allowed.upper[:-1]))
+
+
+def _gone(length: Array, length_error: Array) -> tuple[Array, Array]:
+    """The path from k to the end of the run, for every k, and its error."""
+    gone = np.cumsum(length[::-1])[::-1]
+    return gone, np.cumsum(length_error[::-1])[::-1] + _summation_error(gone[::-1])[::-1]
 
 
 def _remaining(
@@ -216,8 +225,7 @@ def _remaining(
     allowed = remaining_bound(theorem, constants, steps)
     if allowed is None:
         return {}
-    gone = np.cumsum(length[::-1])[::-1]
-    error = np.cumsum(length_error[::-1])[::-1] + _summation_error(gone[::-1])[::-1]
+    gone, error = _gone(length, length_error)
     return {"remaining": Interval(np.nextafter(gone - error, -np.inf), np.nextafter(gone + error + allowed.upper[-1], np.inf))}
 
 
@@ -229,8 +237,6 @@ def check(
     sides = [evaluate_expression(side, symbols, INTERVAL) for side in (claim.measured, claim.bound)]
     measured, bound = (broadcast(side, shape) for side in sides)
     keep = np.ones(shape, dtype=np.bool_) if seen is None else seen.copy()
-    if claim.trivial_at_start and len(keep):
-        keep[0] = False
     if not keep.any():
         reason = "nothing to check: " + ("no step after the certification" if seen is None else "the run ends too early")
         return claims_nothing(claim, theorem, reason)

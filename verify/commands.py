@@ -36,10 +36,11 @@ class SuggestingGroup(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:  # type: ignore[override]
         """Run the command line; errors of usage are one sentence too."""
+        run: Callable[..., Any] = super().main
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **kwargs)
+            return run(*args, standalone_mode=False, **kwargs)
         try:
-            status = super().main(*args, standalone_mode=False, **kwargs)
+            status = run(*args, standalone_mode=False, **kwargs)
         except click.ClickException as error:
             _refuse(error.format_message())
         except click.Abort:

@@ -66,14 +66,17 @@ def constant_json(constant: Enclosed) -> dict[str, Any]:
     }
 
 
-def certificate_json(certificate: Certificate) -> dict[str, Any]:
+def certificate_json(certificate: Certificate, at_initialization: bool) -> dict[str, Any]:
     """The certificate's entry in result.json."""
     theorem = certificate.theorem
+    kind = "a posteriori, along the run" if certificate.step else "a posteriori, at the given weights"
+    if at_initialization and certificate.step == 0:
+        kind = "at the initialization"
     document: dict[str, Any] = {
         "certified": certificate.certified,
         "theorem": theorem.id if theorem is not None else None,
         "rigor": certificate.rigor,
-        "kind": "at the initialization" if certificate.step == 0 else "a posteriori, along the run",
+        "kind": kind,
         "step": certificate.step if certificate.certified else None,
         "residual": certificate.point.residual if certificate.point is not None else None,
         "constants": {PUBLIC_NAMES.get(name, name): constant_json(value) for name, value in certificate.constants.items()},
@@ -144,8 +147,8 @@ def result_json(verification: Verification, files: dict[str, str]) -> dict[str, 
         "problem": setup.problem.to_mapping(),
         "data": {"description": setup.dataset.description, "notes": list(setup.notes)},
         "versions": versions(),
-        "certificate": certificate_json(verification.certificate),
-        "certificate_at_start": certificate_json(verification.start),
+        "certificate": certificate_json(verification.certificate, setup.at_initialization),
+        "certificate_at_start": certificate_json(verification.start, setup.at_initialization),
         "existence": existence_json(run),
         "claims": [claim_json(claim) for claim in verification.claims],
         "counts": {verdict.name: count for verdict, count in verification.counts.items()},

@@ -45,6 +45,8 @@ class Mark:
     operator_norms: Array
     residual_error: float
     residual_relative: float
+    gap_deviation: float
+    slope_error: float
     gradient_constant: float
     gradient_slope: float
     update_error: float
@@ -161,7 +163,7 @@ class _Run:
         )
 
     def _at_mark(self, previous: int, step: int, snapshot: Snapshot, kernel0: Array) -> None:
-        self.marks.append(_mark(step, snapshot, kernel0))
+        self.marks.append(_mark(step, snapshot, kernel0, self.setup.loss_errors(snapshot)))
         if self.setup.certifiable and (self.existence is None or self.certified_theta is None):
             self._try_at(previous, step, snapshot)
         if self.certified_theta is not None and step > self.certificate.step:
@@ -211,7 +213,7 @@ class _Run:
         return copy
 
 
-def _mark(step: int, snapshot: Snapshot, kernel0: Array) -> Mark:
+def _mark(step: int, snapshot: Snapshot, kernel0: Array, loss_errors: tuple[float, float]) -> Mark:
     errors = snapshot.errors
     return Mark(
         step=step,
@@ -221,6 +223,8 @@ def _mark(step: int, snapshot: Snapshot, kernel0: Array) -> Mark:
         operator_norms=snapshot.operator_norms,
         residual_error=errors.residual,
         residual_relative=errors.residual_relative,
+        gap_deviation=loss_errors[0],
+        slope_error=loss_errors[1],
         gradient_constant=errors.gradient_constant,
         gradient_slope=errors.gradient_slope,
         update_error=errors.update,

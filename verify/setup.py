@@ -16,6 +16,7 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
+from numerics import losses as loss_kernels
 from numerics.activations import BUILTIN, ActivationKernel, builtin_activation, program_activation
 from numerics.errors import NumericsError
 from numerics.losses import LossKernel, program_loss, square_loss
@@ -28,6 +29,7 @@ from theorems.errors import InputError
 from theorems.losses import Loss, LossConstants
 from theorems.programs import Program
 from theorems.records import evaluate_expression
+from verify.accuracy import SAFETY, check_activation, residual_in_balls, slope_error
 from verify.certificate import Certificate, certify, refused
 from verify.data import Dataset, load_data
 from verify.errors import ProblemError
@@ -40,7 +42,6 @@ from verify.weights import architecture_of, load_offsets, load_weights
 Theta = NDArray[np.float64]
 UNIT_ROUNDOFF = 2.0**-53
 GAP_ACCURACY = 200 * UNIT_ROUNDOFF  # relative, of a loss gap computed by quadrature; the tests of numerics.losses hold it to this
-LOSS_OPERATIONS = 64  # roundings in the evaluation of loss', each at most u times a number of the size of prediction and target
 SHOWN_RANGE = (-50.0, 50.0)
 FLAT = 1e-6  # what a bounded loss may still gain beyond SHOWN_RANGE
 
@@ -51,7 +52,8 @@ class Setup:
 
     bounds: proved sup|phi'| and sup|phi''|, or None with the reason in ``refusal``. loss_constants: enclosed L and mu, likewise.
     refusal: (hypothesis, sentence) when no certificate can exist whatever the weights are. offsets: subtracted from the outputs,
-    the initial function at the points for a centered network, else zeros. minimizers: argmin_y loss(y, t) for each target.
+    the initial function at the points for a centered network, else zeros. at_initialization: whether the weights are the drawn
+    ones. minimizers: argmin_y loss(y, t) for each target.
     """
 
     problem: Problem
@@ -66,6 +68,7 @@ class Setup:
     refusal: tuple[str, str] | None
     minimizers: NDArray[np.float64]
     offsets: NDArray[np.float64]
+    at_initialization: bool
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -149,8 +152,9 @@ class Setup:
     def point(self, theta: Theta, step: int, found: Snapshot) -> Point:
         """The point of the theorem side at theta, where ``found`` was measured."""
         assert self.bounds is not None
-        residual = float(self.descent(1.0).observe(theta, theta).residual)
-        error = float(self.residual_error(found.errors.residual, found.errors.residual_relative, np.float64(residual)))
+        residual, gap_error = self._residual(theta, found)
+        condition = math.sqrt(self.smoothness / self.mu)
+        error = condition * found.errors.residual + found.errors.residual_relative * residual + gap_error
         return Point(
             step=step,
             signals=signals_from(self.architecture, found, self.bounds),
@@ -164,31 +168,46 @@ class Setup:
             newton_step=self._newton_step(found),
         )
 
-    def residual_error(self, output: float, relative: float, residual: Any) -> Any:
-        """Bound of the error of a measured residual: of the outputs (nu-norm ``output``), of the gap's own sum and root.
+    def _residual(self, theta: Theta, found: Snapshot) -> tuple[float, float]:
+        """The residual at theta and the error of its loss gap: by the run's kernels, in balls for other than the square loss."""
+        if self.loss.is_square:
+            return float(self.descent(1.0).observe(theta, theta).residual), 0.0
+        assert self.loss_constants is not None
+        data = self.dataset
+        outputs, mu = found.outputs - self.offsets, self.loss_constants.mu.lower
+        return residual_in_balls(self.loss, outputs, data.targets, data.sample_weights, mu)
 
-        s = sqrt(2 (h - h*)/mu) is sqrt(L/mu)-Lipschitz in the outputs. For a loss other than the square loss each gap is accurate
-        to GAP_ACCURACY, and its minimizer is rounded: |loss'| <= L u |y*| there moves s by at most sqrt(L/mu) u |y*|.
+    def residual_error(self, output: float, relative: float, residual: Any, deviation: float) -> Any:
+        """Bound of the error of the residuals of a run: of the outputs (nu-norm ``output``), of the gap's quadrature, sum and root.
+
+        s = sqrt(2 (h - h*)/mu) is sqrt(L/mu)-Lipschitz in the outputs. deviation: the largest relative error of the gaps' root seen
+        at the marks, against balls (0 for the square loss).
         """
         condition = math.sqrt(self.smoothness / self.mu)
         error = condition * output + relative * residual
         if self.loss.is_square:
             return error
         largest = float(np.abs(self.minimizers).max())
-        return error + GAP_ACCURACY * residual + 2 * condition * UNIT_ROUNDOFF * largest
+        return error + max(GAP_ACCURACY, SAFETY * deviation) * residual + 2 * condition * UNIT_ROUNDOFF * largest
 
-    def gradient_error(self, constant: float, slope: float, residual: Any, lambda_max: float) -> Any:
-        """Bound of the error of a measured gradient norm; the rounding of loss' enters through |DF| <= sqrt(lambda_max).
+    def gradient_error(self, constant: float, slope: float, residual: Any, lambda_max: float, loss_slope: float) -> Any:
+        """Bound of the error of the gradient norms of a run.
 
-        loss' is at most L |y - y*| in size with a relative error of at most GAP_ACCURACY, and off by L u |y*| for a rounded target.
+        loss_slope: the largest error of loss' seen at the marks, against balls; it enters through |DF| <= sqrt(lambda_max).
         """
         error = constant + slope * residual
-        if self.loss.is_square:
-            return error
-        largest = 1 + float(np.abs(self.minimizers).max()) + float(np.abs(self.dataset.targets).max())
-        return error + math.sqrt(lambda_max) * self.smoothness * (
-            GAP_ACCURACY * residual + LOSS_OPERATIONS * UNIT_ROUNDOFF * largest
-        )
+        return error if self.loss.is_square else error + math.sqrt(lambda_max) * SAFETY * loss_slope
+
+    def loss_errors(self, found: Snapshot) -> tuple[float, float]:
+        """(relative error of the residual's quadrature, error of loss') at the outputs of a snapshot; zeros for the square loss."""
+        if self.loss.is_square or self.loss_constants is None:
+            return 0.0, 0.0
+        outputs, data = found.outputs - self.offsets, self.dataset
+        gaps, _ = loss_kernels.evaluate(self.loss_kernel, outputs, data.targets, self.minimizers)
+        measured = math.sqrt(max(2 * float(data.sample_weights @ gaps.sum(axis=1)) / self.mu, 0.0))
+        exact, error = residual_in_balls(self.loss, outputs, data.targets, data.sample_weights, self.loss_constants.mu.lower)
+        deviation = (abs(measured - exact) + error) / exact if exact > 0 else 0.0
+        return deviation, slope_error(self.loss, self.loss_kernel, outputs, data.targets, self.minimizers)
 
     def _newton_step(self, found: Snapshot) -> float | None:
         """|DF^+ e| = sqrt(<e, K^{-1} e>) in L2(nu), rounded up by the error of the solution; None when K is not positive."""
@@ -226,14 +245,14 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
     phi = activation_of(problem.network.activation)
     chosen_loss = loss_of(problem.loss.name, problem.loss.ridge)
     chosen_loss.check_targets(dataset.targets.ravel().tolist())
-    bounds, phi_refusal = _phi_bounds(phi)
+    kernel = activation_kernel(phi)
+    bounds, phi_refusal = _phi_bounds(phi, kernel)
     constants, loss_refusal = _loss_constants(chosen_loss, dataset)
     theta = initial = initialize(architecture, problem.network.output_layer, problem.network.seed)
     offsets = None
     if weights is not None:
         theta = load_weights(weights, architecture)
         offsets = load_offsets(weights, dataset.inputs, dataset.outputs) if problem.network.centered else None
-    kernel = activation_kernel(phi)
     minimizers = _minimizers(chosen_loss, dataset, constants is not None)
     setup = Setup(
         problem=problem,
@@ -248,13 +267,17 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
         refusal=phi_refusal or loss_refusal or _data_refusal(architecture, dataset),
         minimizers=minimizers,
         offsets=offsets if offsets is not None else _offsets(problem, architecture, kernel, initial, dataset),
+        at_initialization=weights is None,
     )
     return setup, theta
 
 
-def _phi_bounds(phi: Activation) -> tuple[PhiBounds | None, tuple[str, str] | None]:
+def _phi_bounds(phi: Activation, kernel: ActivationKernel) -> tuple[PhiBounds | None, tuple[str, str] | None]:
     try:
-        return PhiBounds(phi.slope_bound().upper, phi.curvature_bound().upper), None
+        bounds = PhiBounds(phi.slope_bound().upper, phi.curvature_bound().upper)
+        if phi.name not in BUILTIN:
+            check_activation(phi, kernel, float(bounds.slope))
+        return bounds, None
     except InputError as error:
         return None, ("H2", str(error))
 

@@ -22,7 +22,7 @@ SYMBOL_NAMES = {
     "k0": "k_0",
     "s": "s_k",
     "s_next": "s_{k+1}",
-    "r": "r_k",
+    "r_next": "r_{k+1}",
     "g": "g_k",
     "gap": r"\Delta_k",
     "gap_next": r"\Delta_{k+1}",

@@ -114,7 +114,8 @@ def explain(setup: Setup, certificate: Certificate) -> Certificate:
     """Add to a failed certificate what would satisfy it."""
     if setup.loss_constants is None:
         return certificate
-    exact = setup.problem.network.centered and setup.loss.is_square
+    # Scaling outputs or labels scales the residual only where the function is still the initial one.
+    exact = setup.problem.network.centered and setup.loss.is_square and setup.at_initialization and certificate.step == 0
     return with_remedies(certificate, setup.loss_constants, setup.problem.network.hidden, exact)
 
 
@@ -147,8 +148,10 @@ def measured_steps(setup: Setup, certificate: Certificate, run: MeasuredRun, ste
     def worst(name: str) -> float:
         return max(float(getattr(mark, name)) for mark in marks)
 
-    residual_error = setup.residual_error(worst("residual_error"), worst("residual_relative"), residual)
-    gradient_error = setup.gradient_error(worst("gradient_constant"), worst("gradient_slope"), residual, worst("lambda_max"))
+    residual_error = setup.residual_error(worst("residual_error"), worst("residual_relative"), residual, worst("gap_deviation"))
+    gradient_error = setup.gradient_error(
+        worst("gradient_constant"), worst("gradient_slope"), residual, worst("lambda_max"), worst("slope_error")
+    )
     update = worst("update_error")
     length = step_size * trajectory.gradient_norm[first:]
     # The norm of P numbers, summed in any order, is accurate to a relative P u.
@@ -170,7 +173,7 @@ def measured_steps(setup: Setup, certificate: Certificate, run: MeasuredRun, ste
 def measured_marks(setup: Setup, certificate: Certificate, run: MeasuredRun) -> MeasuredMarks:
     """The drifts from the certified weights, under the symbols of the drift claims."""
     assert certificate.forward_drift is not None
-    allowed = certificate.forward_drift
+    low, high = certificate.forward_drift
     steps = np.array([step for step, _ in run.drifts], dtype=np.int64)
     drifts = [found for _, found in run.drifts]
 
@@ -179,11 +182,14 @@ def measured_marks(setup: Setup, certificate: Certificate, run: MeasuredRun) -> 
 
     ratios, ratio_errors = [], []
     for found in drifts:
+        error = np.broadcast_to(found.errors.forward[:, None], found.forward.shape)
+        # Below the first trained layer D_l = 0 and nothing may move; a movement there beyond its error is a violation.
+        still = high == 0
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(allowed > 0, found.forward / allowed, 0.0)
-            error = np.where(allowed > 0, found.errors.forward[:, None] / allowed, 0.0)
-        ratios.append(float(ratio.max()))
-        ratio_errors.append(float(error.max()))
+            ratio = np.where(still, np.where(found.forward > error, np.inf, 0.0), found.forward / low)
+            spread = np.where(still, 0.0, error / low + found.forward * (1 / low - 1 / high))
+        ratios.append(float(ratio.max()))  # NaN, where a D_l is unknown, stays NaN: undecided
+        ratio_errors.append(float(spread.max()))
     # |theta - theta_N|_2 over P numbers: each difference is exact to u, their norm to P u in any order of summation.
     norm_error = (setup.architecture.parameters + 2) * np.finfo(np.float64).eps
     values = {

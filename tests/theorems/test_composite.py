@@ -58,7 +58,7 @@ def descend(problem: CompositeProblem, steps: int) -> Run:
         "gap": gap[:-1],
         "gap_next": gap[1:],
         "g": g,
-        "r": path[:-1],
+        "r_next": path[1:],
         # A lower bound of the infinite sum, so that what is checked follows from the claim.
         "remaining": path[-1] - path[:-1],
         "summed": np.cumsum(eta * mu * s[:-1]),
@@ -77,7 +77,7 @@ def tolerances(problem: CompositeProblem, run: Run, constants: dict[str, float])
     """
     known = {"L": 1.0, "mu": 1.0, **constants}
     size, parameters = problem.map.linear.shape
-    path, eta, ratio = run.symbols["r"][-1] + np.linalg.norm(run.thetas[-1]), known["eta"], known["L"] / known["mu"]
+    path, eta, ratio = run.symbols["r_next"][-1] + np.linalg.norm(run.thetas[-1]), known["eta"], known["L"] / known["mu"]
     sums = np.linalg.norm(problem.map.linear) * path + np.linalg.norm(problem.map.quadratic) * path**2
     delta = 4 * (size + 2 * parameters) * EPS * (sums + np.linalg.norm(problem.target))
     step_error = 4 * (size + parameters) * EPS * path + eta * known["L"] * math.sqrt(known["Lambda"]) * delta
@@ -97,7 +97,7 @@ def tolerances(problem: CompositeProblem, run: Run, constants: dict[str, float])
     }
 
 
-KIND = {"r": "path", "remaining": "path", "summed": "summed", "gap_next": "gap", "s_next": "residual"}
+KIND = {"r_next": "path", "remaining": "path", "summed": "summed", "gap_next": "gap", "s_next": "residual"}
 
 
 def excesses(problem: CompositeProblem, steps: int) -> dict[str, float]:
@@ -192,9 +192,9 @@ def test_at_q_equal_to_one_the_path_bound_and_the_slower_rate_hold(name, data) -
     k, slower = np.arange(200), eta * mu * beta * math.sqrt(smooth / mu) / kappa * values["s0"]
     bound = values["s0"] / (1 + k * slower)
     assert np.all(run.symbols["s"] <= bound * (1 + 1e-9) + 1e-12 * np.linalg.norm(problem.target))
-    assert run.symbols["r"][-1] <= (2 * values["s0"] / (kappa * sigma)) * (1 + 1e-9)
-    phi = sigma * run.symbols["r"] - beta * math.sqrt(smooth / mu) / kappa * run.symbols["r"] ** 2 / 2
-    assert np.all(run.symbols["s"] + kappa * phi <= values["s0"] * (1 + 1e-9))
+    assert run.symbols["r_next"][-1] <= (2 * values["s0"] / (kappa * sigma)) * (1 + 1e-9)
+    phi = sigma * run.symbols["r_next"] - beta * math.sqrt(smooth / mu) / kappa * run.symbols["r_next"] ** 2 / 2
+    assert np.all(run.symbols["s_next"] + kappa * phi <= values["s0"] * (1 + 1e-9))
 
 
 def perturbed(generator: np.random.Generator, problem: CompositeProblem, scale: float, quotient: float, share: float):
@@ -344,4 +344,4 @@ def test_the_checks_can_fail(name) -> None:
     started = bent(CompositeProblem(statement, mapping, made, target, values), solve(statement, values, 0.225, 0.5, 1 + 1e-6))
     assert max(excesses(started, steps=60).values()) <= 1
     wild = CompositeProblem(statement, started.map, made, target, {**started.values, "eta": 2.5})
-    assert max(np.max(descend(wild, 60).symbols["r"]) / started.values["R"], 0) > 1
+    assert max(np.max(descend(wild, 60).symbols["r_next"]) / started.values["R"], 0) > 1

@@ -99,7 +99,7 @@ def test_on_the_sharp_example_the_claims_are_equalities(q, share) -> None:
     s = t - (sigma * r - beta * r**2 / 2)
     rounding = 64 * EPS / math.sqrt(1 - q)
     assert theta == pytest.approx(rbar, rel=rounding)
-    known = {**constants, "s": s, "r": r, "remaining": rbar - r}
+    known = {**constants, "s": s, "s_next": s, "r_next": r, "remaining": rbar - r}
     conserved, start = (evaluate_expression(side, known, FLOAT) for side in (SQUARE.claims[2].measured, SQUARE.claims[2].bound))
     np.testing.assert_allclose(conserved, start, rtol=16 * EPS)
     np.testing.assert_allclose(evaluate_expression(bound(SQUARE, "A-d"), known, FLOAT), rbar - r, atol=rounding * rbar, rtol=0)

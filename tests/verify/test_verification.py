@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 from numerics.network import Architecture
 from verify.problem import built_in_problem, problem_from_mapping
@@ -231,3 +232,83 @@ def test_every_kind_of_problem_is_certified_and_no_claim_is_violated(sections: d
     assert found.certificate.certified, found.certificate.failure
     assert found.counts[Verdict.VIOLATED] == 0
     assert found.counts[Verdict.HOLDS] > 0
+
+
+def points_file(folder: Path, x: Any, y: Any) -> dict[str, Any]:
+    np.savez(folder / "points.npz", X=np.asarray(x, dtype=float), y=np.asarray(y))
+    return {"source": str(folder / "points.npz"), "points": len(x), "normalize": "none"}
+
+
+def test_a_loss_with_narrow_peaks_of_curvature_does_not_fool_the_residual(tmp_path: Path) -> None:
+    """l'' has peaks of width 1/1000 that quadrature misses; the residual at a point comes from balls. Oracle: mpmath."""
+    name = "(y-t)**2/2+(log(cosh(1000*(y-t-1/2)))+log(cosh(1000*(y-t+1/2))))/1000"
+    data = points_file(tmp_path, np.eye(4, 6), [0, 1, 0, 1]) | {"classes": [0, 1]}
+    setup, theta = prepare(problem(data=data, network={"hidden": [16]}, loss={"name": name}))
+    point = setup.point(theta, 0, setup.snapshot(theta))
+
+    def value(u: float) -> Any:
+        return u**2 / mp.mpf(2) + (mp.log(mp.cosh(1000 * (u - 0.5))) + mp.log(mp.cosh(1000 * (u + 0.5)))) / 1000
+
+    mu = setup.loss_constants.mu.lower if setup.loss_constants is not None else 0
+    exact = mp.sqrt(2 * (value(1) - value(0)) / mp.mpf(mu.numerator) * mu.denominator)
+    assert abs(point.residual - float(exact)) <= point.residual_error
+
+
+def test_an_activation_that_cancels_is_refused(tmp_path: Path) -> None:
+    """sqrt(1+s^2) - 1 at s = 1e-7 is rounding noise; so would be the kernel's eigenvalues."""
+    data = points_file(tmp_path, [[1e-7], [2.1e-7]], [-1.0, 1.0])
+    for expression in ("sqrt(1+s**2)-1", "1-cos(s)", "sin(s+10000000000000)"):
+        found = certify_only(problem(data=data, network={"hidden": [16], "activation": expression, "trained": [2]})).certificate
+        assert not found.certified
+        assert found.failure is not None
+        assert "cancellation" in found.failure.detail
+
+
+def test_remedies_that_scale_are_named_only_where_they_are_exact(tmp_path: Path) -> None:
+    """Away from the initial function the residual does not scale with outputs or labels."""
+    setup, theta = prepare(problem())
+    setup.descent(1.0).advance(theta, 3, 0.0, theta.copy())
+    arrays = {"W1": setup.architecture.weight(theta, 1), "W2": setup.architecture.weight(theta, 2)}
+    np.savez(tmp_path / "weights.npz", **arrays)
+    failure = certify_only(problem(), tmp_path / "weights.npz").certificate.failure
+    assert failure is not None
+    assert "residual" in failure.remedies
+    assert not {"output_scale", "label_scale"} & set(failure.remedies)
+
+
+def test_a_run_certified_at_its_last_step_has_nothing_to_check() -> None:
+    longer = verify(problem())
+    found = verify(problem(training={"steps": longer.certificate.step, "step_size": longer.step_size}))
+    assert found.certificate.certified
+    assert found.certificate.step == longer.certificate.step
+    assert {claim.verdict for claim in found.claims} == {Verdict.NOT_APPLICABLE}
+
+
+def test_a_diverging_run_is_no_bad_input() -> None:
+    found = verify(problem(training={"step_size": 50.0, "steps": 1000}))
+    assert found.run is not None
+    assert found.run.trajectory.stopped == "not finite"
+    assert found.status == 3
+
+
+def test_a_movement_below_the_trained_layers_is_caught() -> None:
+    """D_l = 0 where nothing may move."""
+    found = verify(problem(network={"hidden": [32], "trained": [2]}, training={"steps": 30}))
+    assert found.run is not None
+    assert found.step_size is not None
+    drifts = tuple(
+        (step, dataclasses.replace(drift, forward=drift.forward + np.array([[1e-3], [0.0]]))) for step, drift in found.run.drifts
+    )
+    claims = check_run(found.setup, found.certificate, dataclasses.replace(found.run, drifts=drifts), found.step_size)
+    assert next(claim for claim in claims if claim.id == "E-forward").verdict is Verdict.VIOLATED
+
+
+def test_a_stalled_run_breaks_the_path_claims_whether_its_end_was_seen_or_not(built_in: Verification) -> None:
+    run, certificate = built_in.run, built_in.certificate
+    assert run is not None
+    assert built_in.step_size is not None
+    gradient = run.trajectory.gradient_norm.copy()
+    gradient[-3:] += 100.0
+    bad = dataclasses.replace(run, trajectory=dataclasses.replace(run.trajectory, gradient_norm=gradient))
+    claims = {claim.id: claim.verdict for claim in check_run(built_in.setup, certificate, bad, built_in.step_size)}
+    assert claims["A-a"] is claims["A-d"] is Verdict.VIOLATED

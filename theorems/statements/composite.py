@@ -29,7 +29,7 @@ from theorems.statements.notation import (
     lambda_max,
     mu,
     q,
-    r,
+    r_next,
     rate,
     rbar,
     remaining,
@@ -87,7 +87,7 @@ HYPOTHESES = (
 )
 
 CLAIMS = (
-    Claim("A-a", "path length: r_k <= rbar", r, rbar, Scope.STEP),
+    Claim("A-a", "path length: r_k <= rbar", r_next, rbar, Scope.STEP),
     Claim(
         "A-b",
         "rate: s_{k+1} <= (1 - eta mu kappa lambda0 (1 - q)) s_k - eta mu beta' s_k^2",
@@ -99,10 +99,9 @@ CLAIMS = (
     Claim(
         "A-c",
         "conserved inequality: s_k + kappa Phi(r_k) <= s_0",
-        s + conserved_path(kappa, sqrt(lambda0), beta_prime, r),
+        s_next + conserved_path(kappa, sqrt(lambda0), beta_prime, r_next),
         s0,
         Scope.STEP,
-        trivial_at_start=True,
     ),
     Claim(
         "A-d",

@@ -29,7 +29,7 @@ from theorems.statements.notation import (
     mu,
     positive,
     q,
-    r,
+    r_next,
     rate,
     rbar,
     s,
@@ -75,15 +75,14 @@ THEOREM_A_PLUS = Theorem(
         Constant(summed_bound, summed_residual_bound(rbar), "bound of the summed residuals"),
     ),
     claims=(
-        Claim("A+-a", "path length: r_k <= rbar+", r, rbar, Scope.STEP),
+        Claim("A+-a", "path length: r_k <= rbar+", r_next, rbar, Scope.STEP),
         Claim("A+-b", "rate: s_{k+1} <= (1 - eta mu kappa sigma~^2 (1 - q+)) s_k", s_next, rate * s, Scope.STEP, iterates=s),
         Claim(
             "A+-c",
             "conserved inequality: s_k + kappa (sigma~ r_k - beta r_k^2/2) <= s_0",
-            s + conserved_path(kappa, sigma_tilde, beta, r),
+            s_next + conserved_path(kappa, sigma_tilde, beta, r_next),
             s0,
             Scope.STEP,
-            trivial_at_start=True,
         ),
         Claim(
             "A+-e",

@@ -29,12 +29,13 @@ from theorems.statements.notation import (
     mu,
     positive,
     q,
-    r,
+    r_next,
     rate,
     rbar,
     remaining,
     s,
     s0,
+    s_next,
     summed,
     summed_bound,
 )
@@ -77,7 +78,7 @@ THEOREM_A0 = Theorem(
         Constant(summed_bound, summed_residual_bound(rbar), "bound of the summed residuals"),
     ),
     claims=(
-        Claim("A0-a", "path length: r_k <= rbar0", r, rbar, Scope.STEP),
+        Claim("A0-a", "path length: r_k <= rbar0", r_next, rbar, Scope.STEP),
         Claim(
             "A0-b",
             "rate: J_{k+1} - h* <= (1 - 2 eta k0 mu lambda0 (1 - q0)) (J_k - h*)",
@@ -89,10 +90,9 @@ THEOREM_A0 = Theorem(
         Claim(
             "A0-c",
             "conserved inequality: s_k + k0 (sigma0 r_k - beta r_k^2/2) <= s_0",
-            s + conserved_path(k0, sqrt(lambda0), beta, r),
+            s_next + conserved_path(k0, sqrt(lambda0), beta, r_next),
             s0,
             Scope.STEP,
-            trivial_at_start=True,
         ),
         Claim(
             "A0-d",

@@ -37,7 +37,7 @@ summed_bound = positive("Tbar")
 # What a run provides at each step k, counted from the certification step.
 s = positive("s")
 s_next = positive("s_next")
-r = positive("r")
+r_next = positive("r_next")
 g = positive("g")
 gap = positive("gap")
 gap_next = positive("gap_next")
@@ -67,7 +67,7 @@ SQUARE_QUANTITIES = tuple(item for item in COMPOSITE_QUANTITIES if item.symbol n
 RUN_QUANTITIES = (
     Quantity(s, "residual s_k = sqrt(2 (J(theta_k) - h*)/mu)"),
     Quantity(s_next, "residual s_{k+1}"),
-    Quantity(r, "path length r_k = |theta_1 - theta_0| + ... + |theta_k - theta_{k-1}|"),
+    Quantity(r_next, "path length r_{k+1} = |theta_1 - theta_0| + ... + |theta_{k+1} - theta_k|"),
     Quantity(g, "gradient norm |grad J(theta_k)|"),
     Quantity(gap, "loss gap J(theta_k) - h*"),
     Quantity(gap_next, "loss gap J(theta_{k+1}) - h*"),
