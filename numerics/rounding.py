@@ -48,11 +48,15 @@ SECOND_ORDER_CONDITION = 16.0  # 16 L Lpp eps_z <= Lp, or there is no bound
 
 @dataclass(frozen=True)
 class ActivationBounds:
-    """|phi(0)|, Lp = sup|phi'| and Lpp = sup|phi''|; infinity for a supremum that is infinite or not known."""
+    """|phi(0)|, Lp = sup|phi'| and Lpp = sup|phi''|; infinity for a supremum that is infinite or not known.
+
+    ulps: the A of the error model, larger than ACTIVATION_ULPS for kernels that are known to be less accurate.
+    """
 
     at_zero: float
     slope: float
     curvature: float
+    ulps: float = ACTIVATION_ULPS
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def signal_errors(architecture: Architecture, norms: SignalNorms, bounds: Activa
         unknown = np.full((layers, points), math.inf)
         return SignalErrors(unknown, unknown, unknown[1:], unknown, unknown[0])
     preactivation, forward = np.zeros((layers, points)), np.zeros((layers, points))
-    scales, unit = np.abs(architecture.fan_in_scales), ACTIVATION_ULPS * UNIT_ROUNDOFF
+    scales, unit = np.abs(architecture.fan_in_scales), bounds.ulps * UNIT_ROUNDOFF
     for layer in range(1, layers + 1):
         i = layer - 1
         sizes = scales[i] * norms.frobenius[i] * norms.forward[i] + abs(architecture.bias_scale) * norms.bias[i]
@@ -178,7 +182,7 @@ def _backward_errors(
     for layer in range(architecture.layers - 1, 0, -1):  # row l-1 belongs to layer l, so [l] is layer l+1
         rounding = gamma(architecture.sizes[layer + 1] + EXTRA_ROUNDINGS) * norms.frobenius[layer] * norms.delta[layer]
         eta[layer - 1] = scales[layer] * (norms.operator[layer] * delta[layer] + rounding)
-        own = ACTIVATION_ULPS * UNIT_ROUNDOFF * bounds.slope * math.sqrt(architecture.sizes[layer])
+        own = bounds.ulps * UNIT_ROUNDOFF * bounds.slope * math.sqrt(architecture.sizes[layer])
         slopes = bounds.curvature * preactivation[layer - 1] + own
         delta[layer - 1] = (
             bounds.slope * eta[layer - 1] + slopes * norms.eta_sup[layer - 1] + UNIT_ROUNDOFF * norms.delta[layer - 1]

@@ -31,6 +31,7 @@ from numerics.norms import (
     symmetric_eigenvalues,
 )
 from numerics.rounding import (
+    ACTIVATION_ULPS,
     EXTRA_ROUNDINGS,
     ActivationBounds,
     DriftErrors,
@@ -107,10 +108,12 @@ def snapshot(
     sample_weights: Array,
     slope_bound: float | None = None,
     curvature_bound: float | None = None,
+    activation_ulps: float = ACTIVATION_ULPS,
     smoothness: float = 1.0,
 ) -> Snapshot:
     """Measure everything at ``theta``.
 
+    activation_ulps: how accurate the kernel of the activation is (see ``numerics.rounding``).
     inputs: (n, d), points as rows; sample_weights: (n,), positive, summing to one. slope_bound, curvature_bound:
     sup|phi'| and sup|phi''|, None where there is none or it is not known; the rounding bounds that would need them
     are then infinite. smoothness: L of the loss, for the bound of the gradient's rounding. Raises NumericsError on
@@ -124,7 +127,7 @@ def snapshot(
         norms = _empty_norms(architecture, theta, np.array([spectrum.upper for spectrum in spectra]), inputs)
         found = _measure(architecture, activation, theta, inputs, sample_weights, norms)
         eigenvalues, solver = symmetric_eigenvalues(found.kernel)
-        bounds = _activation_bounds(activation, slope_bound, curvature_bound)
+        bounds = _activation_bounds(activation, slope_bound, curvature_bound, activation_ulps)
         errors = signal_errors(architecture, norms, bounds)
         lower = np.array([spectrum.lower for spectrum in spectra])
         rounding = rounding_errors(
@@ -163,6 +166,7 @@ def drift(
     sample_weights: Array,
     slope_bound: float | None = None,
     curvature_bound: float | None = None,
+    activation_ulps: float = ACTIVATION_ULPS,
     operator_norms: Array | None = None,
 ) -> Drift:
     """Measure how far ``theta`` is from ``reference``, in parameters, signals, Jacobian and kernel.
@@ -187,7 +191,7 @@ def drift(
         gram, change = kernel_sum.finish(inputs, sample_weights)
         jacobian, jacobian_solver = symmetric_eigenvalues(gram)
         kernel, kernel_solver = symmetric_eigenvalues(change)
-        bounds = _activation_bounds(activation, slope_bound, curvature_bound)
+        bounds = _activation_bounds(activation, slope_bound, curvature_bound, activation_ulps)
         largest = math.sqrt(max(float(jacobian[-1]), 0.0))
         errors = drift_errors(
             architecture,
@@ -245,9 +249,9 @@ def _check_weights(sample_weights: Array, points: int) -> None:
         raise NumericsError(f"sample_weights must be positive and sum to one, got the sum {total!r}")
 
 
-def _activation_bounds(activation: ActivationKernel, slope: float | None, curvature: float | None) -> ActivationBounds:
+def _activation_bounds(activation: ActivationKernel, slope: float | None, curvature: float | None, ulps: float) -> ActivationBounds:
     at_zero = abs(float(evaluate(activation, np.zeros(1))[0][0]))
-    return ActivationBounds(at_zero, math.inf if slope is None else slope, math.inf if curvature is None else curvature)
+    return ActivationBounds(at_zero, math.inf if slope is None else slope, math.inf if curvature is None else curvature, ulps)
 
 
 def _empty_norms(architecture: Architecture, theta: Array, operator_norms: Array, inputs: Array) -> SignalNorms:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from numerics.network import Architecture
+from numerics.rounding import ACTIVATION_ULPS
 from numerics.snapshots import Snapshot
 from theorems.arithmetic import ball_from_float_with_error
 from theorems.ball import SignalsAtPoint
@@ -17,10 +18,11 @@ from theorems.ball import SignalsAtPoint
 
 @dataclass(frozen=True)
 class PhiBounds:
-    """Proved upper bounds of sup|phi'| and sup|phi''|."""
+    """Proved upper bounds of sup|phi'| and sup|phi''|; ulps: the accuracy of the kernel (see ``numerics.rounding``)."""
 
     slope: Fraction
     curvature: Fraction
+    ulps: float = ACTIVATION_ULPS
 
 
 @dataclass(frozen=True)

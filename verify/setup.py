@@ -6,6 +6,7 @@ floating-point side become points of the theorem side.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from numerics.activations import BUILTIN, ActivationKernel, builtin_activation, 
 from numerics.errors import NumericsError
 from numerics.losses import LossKernel, program_loss, square_loss
 from numerics.network import Architecture, initialize
+from numerics.rounding import ACTIVATION_ULPS
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
 from numerics.training import GradientDescent
 from theorems.activations import Activation
@@ -29,7 +31,7 @@ from theorems.errors import InputError
 from theorems.losses import Loss, LossConstants
 from theorems.programs import Program
 from theorems.records import evaluate_expression
-from verify.accuracy import SAFETY, check_activation, residual_in_balls, slope_error
+from verify.accuracy import SAFETY, measured_ulps, residual_in_balls, slope_error
 from verify.certificate import Certificate, certify, refused
 from verify.data import Dataset, load_data
 from verify.errors import ProblemError
@@ -43,6 +45,7 @@ Theta = NDArray[np.float64]
 UNIT_ROUNDOFF = 2.0**-53
 GAP_ACCURACY = 200 * UNIT_ROUNDOFF  # relative, of a loss gap computed by quadrature; the tests of numerics.losses hold it to this
 SHOWN_RANGE = (-50.0, 50.0)
+DIVERGED = 1e100  # outputs or kernel entries beyond this belong to a run that diverges
 FLAT = 1e-6  # what a bounded loss may still gain beyond SHOWN_RANGE
 
 
@@ -123,6 +126,7 @@ class Setup:
             self.dataset.sample_weights,
             slope_bound=slope,
             curvature_bound=curvature,
+            activation_ulps=ACTIVATION_ULPS if self.bounds is None else self.bounds.ulps,
             smoothness=self.smoothness,
         )
 
@@ -132,7 +136,8 @@ class Setup:
             found = self.snapshot(theta)
         except (NumericsError, OverflowError):
             return None
-        return found if np.isfinite(found.eigenvalues).all() else None
+        largest = max(float(np.abs(found.outputs).max()), float(np.abs(found.kernel).max()))
+        return found if largest < DIVERGED else None  # False for NaN
 
     def drift(self, theta: Theta, reference: Theta, operator_norms: NDArray[np.float64]) -> Drift:
         """Measure how far signals, Jacobian and kernel at theta are from those at the reference, whose |W_l| are given."""
@@ -146,6 +151,7 @@ class Setup:
             self.dataset.sample_weights,
             slope_bound=float(self.bounds.slope),
             curvature_bound=float(self.bounds.curvature),
+            activation_ulps=self.bounds.ulps,
             operator_norms=operator_norms,
         )
 
@@ -188,7 +194,7 @@ class Setup:
         if self.loss.is_square:
             return error
         largest = float(np.abs(self.minimizers).max())
-        return error + max(GAP_ACCURACY, SAFETY * deviation) * residual + 2 * condition * UNIT_ROUNDOFF * largest
+        return error + float(np.maximum(GAP_ACCURACY, SAFETY * deviation)) * residual + 2 * condition * UNIT_ROUNDOFF * largest
 
     def gradient_error(self, constant: float, slope: float, residual: Any, lambda_max: float, loss_slope: float) -> Any:
         """Bound of the error of the gradient norms of a run.
@@ -196,7 +202,7 @@ class Setup:
         loss_slope: the largest error of loss' seen at the marks, against balls; it enters through |DF| <= sqrt(lambda_max).
         """
         error = constant + slope * residual
-        return error if self.loss.is_square else error + math.sqrt(lambda_max) * SAFETY * loss_slope
+        return error if self.loss.is_square else error + math.sqrt(lambda_max * self.architecture.outputs) * SAFETY * loss_slope
 
     def loss_errors(self, found: Snapshot) -> tuple[float, float]:
         """(relative error of the residual's quadrature, error of loss') at the outputs of a snapshot; zeros for the square loss."""
@@ -276,7 +282,7 @@ def _phi_bounds(phi: Activation, kernel: ActivationKernel) -> tuple[PhiBounds | 
     try:
         bounds = PhiBounds(phi.slope_bound().upper, phi.curvature_bound().upper)
         if phi.name not in BUILTIN:
-            check_activation(phi, kernel, float(bounds.slope))
+            return dataclasses.replace(bounds, ulps=measured_ulps(phi, kernel, float(bounds.slope))), None
         return bounds, None
     except InputError as error:
         return None, ("H2", str(error))

@@ -146,7 +146,7 @@ def measured_steps(setup: Setup, certificate: Certificate, run: MeasuredRun, ste
     residual = trajectory.residual[first:]
 
     def worst(name: str) -> float:
-        return max(float(getattr(mark, name)) for mark in marks)
+        return float(np.max([getattr(mark, name) for mark in marks]))  # NaN stays NaN
 
     residual_error = setup.residual_error(worst("residual_error"), worst("residual_relative"), residual, worst("gap_deviation"))
     gradient_error = setup.gradient_error(

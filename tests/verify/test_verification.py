@@ -312,3 +312,18 @@ def test_a_stalled_run_breaks_the_path_claims_whether_its_end_was_seen_or_not(bu
     bad = dataclasses.replace(run, trajectory=dataclasses.replace(run.trajectory, gradient_norm=gradient))
     claims = {claim.id: claim.verdict for claim in check_run(built_in.setup, certificate, bad, built_in.step_size)}
     assert claims["A-a"] is claims["A-d"] is Verdict.VIOLATED
+
+
+@pytest.mark.parametrize("expression", ["sin(3*s)", "sin(20*s)/20", "s*tanh(log(1+exp(s)))", "s + sin(3*s)/9"])
+def test_an_expression_a_little_less_accurate_has_larger_error_bars(expression: str) -> None:
+    setup, theta = prepare(problem(network={"hidden": [16], "activation": expression}))
+    assert setup.bounds is not None
+    assert setup.bounds.ulps > 16
+    assert setup.snapshot(theta).errors.residual > 0
+
+
+@pytest.mark.parametrize("loss", [{"name": "log_cosh"}, {"name": "square"}])
+def test_diverging_runs_end_in_order_whatever_the_loss(loss: dict[str, str]) -> None:
+    network = {"hidden": [16], "output_scale": 5.0}
+    found = verify(problem(network=network, loss=loss, training={"step_size": 1000.0, "steps": 200}))
+    assert found.status == 3
