@@ -16,15 +16,14 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf
 
 from numerics.blas import single_threaded_blas
+from numerics.definite import semidefinite_up_to
 from numerics.errors import NumericsError
+from numerics.roundoff import SMALLEST_POSITIVE, UNIT_ROUNDOFF, gamma, summation_depth
 
 Array = NDArray[np.float64]
 
-UNIT_ROUNDOFF = 2.0**-53
-SMALLEST_POSITIVE = 2.0**-1074  # a product that underflows is wrong by at most half of this
 PANEL_ROWS = 4096  # matrices are summed in panels of at most this many rows
 DIRECT_DIMENSION = 128  # up to here all eigenvalues cost no more than an iteration for the largest one
 LANCZOS_STEPS = 240
@@ -51,21 +50,6 @@ class LargestEigenvalue(NamedTuple):
 
     estimate: float
     upper: float
-
-
-def gamma(count: float) -> float:
-    """gamma_m = m u/(1 - m u): the relative error of m roundings in a row, or of a sum of m products in any order.
-
-    Source: N. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., Lemma 3.1 and section 3.1. Infinite
-    once m u >= 1.
-    """
-    spread = count * UNIT_ROUNDOFF
-    return spread / (1.0 - spread) if spread < 1.0 else math.inf
-
-
-def summation_depth(length: int, panel: int) -> int:
-    """Roundings a term can meet when ``length`` terms are summed in panels (in any order inside) and the panels in a row."""
-    return min(length, panel) + -(-length // panel)
 
 
 def gram(matrix: Array) -> Array:
@@ -106,11 +90,9 @@ def spectral_norm(matrix: Array) -> SpectralNorm:
 def largest_eigenvalue(symmetric: Array) -> LargestEigenvalue:
     """lambda_max of a symmetric matrix, (n, n): an estimate, and an upper bound verified by a Cholesky factorization.
 
-    If the factorization of B = c I - A runs to completion, then B + E is positive semidefinite with |E| <= g/(1 - g)
-    trace(B), g = gamma_{n+8} (Higham, Theorem 10.3 and its proof: |E| <= g |R|^T |R|, whose columns have squared norm
-    at most b_ii/(1 - g); eight spare roundings cover libraries that multiply by reciprocals). Forming b_ii = c - a_ii
-    costs u |b_ii|, so lambda_max(A) <= c + (g/(1 - g) + u) trace(B). The negative of the bound of -A is a verified
-    *lower* bound of lambda_min. Raises NumericsError for entries that are not finite.
+    If B = c I - A plus e I is proved positive semidefinite (``numerics.definite``), then lambda_max(A) <= c + e + what forming
+    b_ii = c - a_ii costs, u |b_ii|. The negative of the bound of -A is a verified *lower* bound of lambda_min. Raises
+    NumericsError for entries that are not finite.
     """
     if symmetric.ndim != 2 or symmetric.shape[0] != symmetric.shape[1] or symmetric.shape[0] == 0:
         raise NumericsError(f"a symmetric matrix must be square and not empty, got shape {symmetric.shape}")
@@ -130,18 +112,16 @@ def _verified_upper_bound(symmetric: Array, estimate: float) -> float:
     scale = max(abs(estimate), float(np.abs(symmetric).max()))
     if scale == 0.0:
         return 0.0
-    relative = gamma(size + 8)
     excess = 4.0 * size * UNIT_ROUNDOFF * scale
     for _ in range(60):  # ends far earlier: c = n max|a_ij| always dominates, after at most 13 sixteenfold steps
         candidate = estimate + excess
-        shifted = np.array(-symmetric, order="F")
+        shifted = -symmetric
         diagonal = candidate - np.diagonal(symmetric)
         np.fill_diagonal(shifted, diagonal)
-        _, failed_at = dpotrf(shifted, lower=1, overwrite_a=1, clean=0)
-        if failed_at == 0:
-            rounding = (relative / (1.0 - relative) + 4.0 * UNIT_ROUNDOFF) * float(diagonal.sum()) * (1.0 + gamma(size))
-            rounding += 4.0 * UNIT_ROUNDOFF * abs(candidate) + size**2 * SMALLEST_POSITIVE
-            return float(candidate + rounding)
+        error = semidefinite_up_to(shifted)
+        if error is not None:
+            rounding = 4.0 * UNIT_ROUNDOFF * (float(np.abs(diagonal).max()) + abs(candidate))
+            return float(candidate + error + rounding)
         excess *= 16.0
     raise NumericsError(f"no multiple of the identity dominates the matrix of size {size}: its entries are too large")
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.network import Architecture
-from numerics.norms import UNIT_ROUNDOFF, gamma, summation_depth
+from numerics.roundoff import UNIT_ROUNDOFF, gamma, summation_depth
 
 Array = NDArray[np.float64]
 

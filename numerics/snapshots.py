@@ -23,11 +23,8 @@ from numerics.network import Architecture
 from numerics.norms import (
     EIGENVALUE_CONSTANT,
     PANEL_ROWS,
-    UNIT_ROUNDOFF,
-    gamma,
     largest_eigenvalue,
     spectral_norm,
-    summation_depth,
     symmetric_eigenvalues,
 )
 from numerics.rounding import (
@@ -44,6 +41,7 @@ from numerics.rounding import (
     signal_errors,
     weighted_norm,
 )
+from numerics.roundoff import UNIT_ROUNDOFF, gamma, summation_depth
 from numerics.signals import LayerSums, check_network, difference_panels, layer_sums, panel_rows, panels
 
 Array = NDArray[np.float64]

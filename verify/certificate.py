@@ -23,7 +23,9 @@ from theorems.ball import BallBounds, ball_bounds
 from theorems.catalogue import THEOREMS
 from theorems.losses import LossConstants
 from theorems.records import Hypothesis, LossClass, Role, Theorem
+from verify.enclosed_point import NORM_DIGITS, ExactBounds
 from verify.point import Point
+from verify.rigor import Rigor, decimal_above, decimal_below, worst
 
 Array = NDArray[np.float64]
 SEARCH_ITERATIONS = 400
@@ -36,11 +38,24 @@ STEP_SAFETY = 1e-9  # relative distance from the largest admissible step, far ab
 
 @dataclass(frozen=True)
 class Enclosed:
-    """A constant with proved ends (proved from the measured numbers): lower <= true value <= upper."""
+    """A constant with proved ends: lower <= true value <= upper. ``rigor``: whether the numbers it comes from are proved too."""
 
     value: float
     lower: Fraction
     upper: Fraction
+    rigor: Rigor = Rigor.FLOATING_POINT
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a rigorous certificate states beside its constants: proved bounds at theta, and the exact rationals of the theorem.
+
+    given: the values of the theorem's quantities, under the symbols' names. margins: the hypotheses' margins there, enclosed.
+    """
+
+    bounds: ExactBounds
+    given: dict[str, Fraction]
+    margins: dict[str, Enclosed]
 
 
 @dataclass(frozen=True)
@@ -77,11 +92,12 @@ class Certificate:
     theorem: the statement that certifies most, or that came nearest. constants: enclosed, under the symbols' names. bounds: the
     ball recursion at ``radius`` in floats. forward_drift: lower and upper ends of its D_l, shape (2, L, n).
     attempts: every statement tried. others: certificates by other statements at the same point, whose claims are checked too.
+    witness: for a rigorous certificate, what it states.
     """
 
     certified: bool
     theorem: Theorem | None
-    rigor: str
+    rigor: Rigor
     point: Point | None
     step: int
     step_size: float | None
@@ -92,6 +108,7 @@ class Certificate:
     failure: Failure | None
     attempts: tuple[Attempt, ...]
     others: tuple[Certificate, ...] = ()
+    witness: Witness | None = None
 
 
 class BetaOnBall:
@@ -169,7 +186,8 @@ def refused(point: Point | None, step_size: float | None, hypothesis: str, reaso
     """A certificate that says no, with its reason."""
     failure = Failure("", hypothesis, reason, None, reason)
     step = point.step if point is not None else 0
-    return Certificate(False, None, "floating point", point, step, step_size, 0.0, {}, None, None, failure, ())
+    rigor = point.rigor if point is not None else Rigor.FLOATING_POINT
+    return Certificate(False, None, rigor, point, step, step_size, 0.0, {}, None, None, failure, ())
 
 
 def smallest_radius(theorem: Theorem, values: dict[str, float], beta_of: Callable[[float], float]) -> Attempt:
@@ -252,30 +270,18 @@ def _float_values(point: Point, loss: LossConstants, lambda0: float) -> dict[str
 
 @dataclass(frozen=True)
 class _Enclosure:
-    """A theorem's constants, and the ends of D_l, shape (2, L, n), from balls around the measured numbers."""
+    """A theorem's constants, the ends of D_l, shape (2, L, n), and for an exact point what is stated."""
 
     constants: dict[str, Enclosed]
     forward_drift: Array
+    witness: Witness | None
 
 
 def _enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) -> _Enclosure | None:
-    """Evaluate the theorem in balls that contain the measured numbers; None when a hypothesis does not hold throughout."""
+    """Evaluate the theorem in balls that contain the point's numbers; None when a hypothesis does not hold throughout."""
     theorem = attempt.theorem
-    floor = beta_floor(point.lambda_min - point.eigenvalue_error, point.residual)
     with working_precision():
-        bounds = ball_bounds(point.signals_in_balls(), ball_from_float_with_error(attempt.radius, 0), BALL)
-        beta = BALL.maximum(bounds.beta, ball_from_float_with_error(floor, 0))
-        values = {
-            # Larger L and smaller mu are constants of the same loss, so these ends are exact numbers.
-            "L": BALL.constant(loss.smoothness.upper),
-            "mu": BALL.constant(loss.mu.lower),
-            "lambda0": ball_from_float_with_error(point.lambda_min, point.eigenvalue_error) * BALL.constant(exactly(share)),
-            "lambda_max": ball_from_float_with_error(point.lambda_max, point.eigenvalue_error),
-            "s0": ball_from_float_with_error(point.residual, point.residual_error),
-            "eta": ball_from_float_with_error(attempt.constants["eta"], 0),
-            "R": ball_from_float_with_error(attempt.radius, 0),
-            "beta": beta,
-        }
+        stated, values, bounds = _values_in_balls(attempt, point, loss, share)
         constants = theorem.evaluate_constants(values, BALL)
         margins = theorem.margins(constants, BALL)
         if not all(_proved(hypothesis, margins[hypothesis.id]) for hypothesis in theorem.hypotheses):
@@ -283,7 +289,55 @@ def _enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) 
         if not all(ball.is_finite() for ball in constants.values()):
             return None  # a constant with a root at the edge of its domain: nothing is claimed with it
         drift = [[_float_ends(ball) for ball in row] for row in bounds.forward_drift]
-        return _Enclosure({name: _enclosed(ball) for name, ball in constants.items()}, np.moveaxis(np.array(drift), -1, 0))
+        rigors = _rigors(theorem, dict.fromkeys(values, point.rigor))
+        enclosed = {name: _enclosed(ball, rigors[name]) for name, ball in constants.items()}
+        witness = None
+        if point.exact is not None:
+            worst_margin = worst(rigors.values())
+            witness = Witness(point.exact, stated, {name: _enclosed(ball, worst_margin) for name, ball in margins.items()})
+        return _Enclosure(enclosed, np.moveaxis(np.array(drift), -1, 0), witness)
+
+
+def _values_in_balls(
+    attempt: Attempt, point: Point, loss: LossConstants, share: float
+) -> tuple[dict[str, Fraction], dict[str, Any], BallBounds]:
+    """The theorem's quantities as exact rationals (for an exact point, else empty) and as balls, and the recursion on B(R)."""
+    floor = beta_floor(point.lambda_min - point.eigenvalue_error, point.residual)
+    eta = exactly(attempt.constants["eta"])
+    if point.exact is None:
+        radius = exactly(attempt.radius)
+        bounds = ball_bounds(point.signals_in_balls(), BALL.constant(radius), BALL)
+        lambda0 = ball_from_float_with_error(point.lambda_min, point.eigenvalue_error) * BALL.constant(exactly(share))
+        # Larger L and smaller mu are constants of the same loss, so these ends are exact numbers.
+        exact = {"L": loss.smoothness.upper, "mu": loss.mu.lower, "eta": eta, "R": radius}
+        measured = {
+            "lambda0": lambda0,
+            "lambda_max": ball_from_float_with_error(point.lambda_max, point.eigenvalue_error),
+            "s0": ball_from_float_with_error(point.residual, point.residual_error),
+            "beta": BALL.maximum(bounds.beta, BALL.constant(exactly(floor))),
+        }
+        return {}, {name: BALL.constant(value) for name, value in exact.items()} | measured, bounds
+    radius = Fraction(decimal_above(exactly(attempt.radius), NORM_DIGITS))
+    bounds = ball_bounds(point.signals_in_balls(), BALL.constant(radius), BALL)
+    stated = {
+        "L": Fraction(point.exact.smoothness),
+        "mu": Fraction(point.exact.mu),
+        "lambda0": Fraction(decimal_below(Fraction(point.exact.lambda0) * exactly(share), NORM_DIGITS)),
+        "lambda_max": Fraction(point.exact.lambda_max),
+        "s0": Fraction(point.exact.residual),
+        "eta": eta,
+        "R": radius,
+        "beta": Fraction(decimal_above(max(upper(bounds.beta), exactly(floor)), NORM_DIGITS)),
+    }
+    return stated, {name: BALL.constant(value) for name, value in stated.items()}, bounds
+
+
+def _rigors(theorem: Theorem, given: dict[str, Rigor]) -> dict[str, Rigor]:
+    """The rigor of every constant: that of the worst of what its formula uses."""
+    known = dict(given)
+    for constant in theorem.constants:
+        known[constant.name] = worst(known[str(symbol.name)] for symbol in constant.expression.free_symbols)
+    return known
 
 
 def _float_ends(ball: Any) -> tuple[float, float]:
@@ -305,9 +359,9 @@ def _proved(hypothesis: Hypothesis, margin: Any) -> bool:
     return end > 0 if hypothesis.strict else end >= 0
 
 
-def _enclosed(ball: Any) -> Enclosed:
+def _enclosed(ball: Any, rigor: Rigor) -> Enclosed:
     low, high = lower(ball), upper(ball)
-    return Enclosed(float((low + high) / 2), low, high)
+    return Enclosed(float((low + high) / 2), low, high, rigor)
 
 
 def _failure(
@@ -360,7 +414,7 @@ def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclos
     return Certificate(
         certified=certified,
         theorem=best.theorem,
-        rigor="floating point",
+        rigor=worst(constant.rigor for constant in enclosed.constants.values()) if enclosed is not None else point.rigor,
         point=point,
         step=point.step,
         step_size=best.constants["eta"] if certified else step_size,
@@ -370,4 +424,5 @@ def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclos
         forward_drift=enclosed.forward_drift if enclosed is not None else None,
         failure=best.failure,
         attempts=(best,),
+        witness=enclosed.witness if enclosed is not None else None,
     )

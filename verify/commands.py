@@ -87,13 +87,14 @@ def cli() -> None:
 @cli.command()
 @click.argument("problem_file", metavar="[PROBLEM.toml]", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("overparam-run"), show_default=True, help="Where to write.")
+@click.option("--rigorous", is_flag=True, help="Enclose every number of the certificate, and write certificate.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
-def verify(problem_file: Path | None, out: Path, as_json: bool) -> None:
+def verify(problem_file: Path | None, out: Path, rigorous: bool, as_json: bool) -> None:
     """Train, certify and check every step. Without a file: scikit-learn digits, 3 against 8."""
     from verify.output import require_directory, verification_files, write_results
     from verify.verification import verify as run_verification
 
-    problem = _problem(problem_file)
+    problem = _problem(problem_file, rigorous)
     require_directory(out)
     with _progress() as progress:
         verification = run_verification(problem, progress)
@@ -108,14 +109,15 @@ def verify(problem_file: Path | None, out: Path, as_json: bool) -> None:
 @click.argument("problem_file", metavar="PROBLEM.toml", type=click.Path(path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights trained elsewhere (.npz with W1, b1, W2, ...).")
 @click.option("--out", type=click.Path(path_type=Path), help="Write result.json and certificate.npz here.")
+@click.option("--rigorous", is_flag=True, help="Enclose every number of the certificate, and write certificate.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
-def certify(problem_file: Path, weights: Path | None, out: Path | None, as_json: bool) -> None:
+def certify(problem_file: Path, weights: Path | None, out: Path | None, rigorous: bool, as_json: bool) -> None:
     """Certify without training: at the initialization, or at weights trained elsewhere."""
     from verify.output import write_results
     from verify.result import result_json
     from verify.verification import certify_only
 
-    verification = certify_only(_problem(problem_file), weights)
+    verification = certify_only(_problem(problem_file, rigorous), weights)
     document = write_results(verification, out) if out is not None else result_json(verification, {})
     _show(verification, document if as_json else None)
     sys.exit(verification.status)
@@ -135,10 +137,11 @@ def theorems(identifier: str | None, style: str) -> None:
     click.echo(render(chosen, style, full=identifier is not None))
 
 
-def _problem(path: Path | None) -> Problem:
-    from verify.problem import built_in_problem, load_problem
+def _problem(path: Path | None, rigorous: bool) -> Problem:
+    from verify.problem import built_in_problem, load_problem, rigorously
 
-    return built_in_problem() if path is None else load_problem(path)
+    problem = built_in_problem() if path is None else load_problem(path)
+    return rigorously(problem) if rigorous else problem
 
 
 def _show(verification: Verification, document: dict[str, object] | None) -> None:

@@ -15,6 +15,7 @@ from verify import fields
 from verify.errors import ProblemError
 from verify.expressions import activation_of, loss_of, ridge_in_use
 from verify.fields import show, unwanted
+from verify.rigor import Rigor
 
 CLASSIFICATION_SETS = ("digits", "breast_cancer", "wine", "iris")
 REGRESSION_SETS = ("diabetes",)
@@ -226,9 +227,10 @@ class CertificateOptions:
     failure_probability: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.rigor != "floating point":
-            wanted = '"floating point", the one kind of rigor this version offers'
-            hint = nearest(self.rigor, ["floating point"]) if isinstance(self.rigor, str) else ""
+        kinds = [kind.value for kind in Rigor]
+        if self.rigor not in kinds:
+            wanted = " or ".join(f'"{kind}"' for kind in kinds)
+            hint = nearest(self.rigor, kinds) if isinstance(self.rigor, str) else ""
             raise unwanted("certificate.rigor", wanted, self.rigor, hint)
         key, wanted = "certificate.failure_probability", "a number strictly between 0 and 1"
         probability = fields.number(key, self.failure_probability, wanted=wanted, accept=lambda x: 0 < x < 1)

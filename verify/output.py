@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from verify.certificate_document import certificate_document
 from verify.errors import ProblemError
 from verify.files import atomic_writer
 from verify.result import Verification, certificate_arrays, result_json, run_arrays, sha256
@@ -23,6 +24,9 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
 
         contents["run.svg"] = draw(verification)
         contents["run.npz"] = _npz(run_arrays(verification.run))
+    stated = certificate_document(verification.setup, verification.certificate, sha256(contents["certificate.npz"]))
+    if stated is not None:
+        contents["certificate.json"] = as_text(stated).encode()
     document = result_json(verification, {name: sha256(content) for name, content in contents.items()})
     contents["result.json"] = as_text(document).encode()
     try:
@@ -35,7 +39,7 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
     return document
 
 
-FILES = ("result.json", "certificate.npz", "run.npz", "run.svg")
+FILES = ("result.json", "certificate.npz", "certificate.json", "run.npz", "run.svg")
 
 
 def require_directory(directory: Path) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 from numerics.network import Architecture
 from numerics.rounding import ACTIVATION_ULPS
 from numerics.snapshots import Snapshot
-from theorems.arithmetic import ball_from_float_with_error
+from theorems.arithmetic import BALL, ball_from_float_with_error
 from theorems.ball import SignalsAtPoint
+from verify.enclosed_point import ExactBounds
+from verify.rigor import Rigor
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Point:
 
     signals: floats for theorems.ball. norm_error: relative error of every norm in it. eigenvalues lambda_min, lambda_max of the
     tangent kernel (1/n included) with the absolute error eigenvalue_error. residual: s_k with the absolute error residual_error.
-    newton_step: |DF^+ e|, or None when the kernel is not positive beyond its error.
+    newton_step: |DF^+ e|, or None when the kernel is not positive beyond its error. fan_in_squares: c_1^2..c_L^2 =
+    sigma_w^2/m_{l-1}, exact. exact: for a point whose every number is proved, the decimals that are stated about it; the floats
+    above are then only what the search for a radius looks at, and the errors are zero.
     """
 
     step: int
@@ -44,35 +48,39 @@ class Point:
     residual: float
     residual_error: float
     newton_step: float | None
+    fan_in_squares: tuple[Fraction, ...]
+    exact: ExactBounds | None = None
+
+    @property
+    def rigor(self) -> Rigor:
+        """Whether every number of this point is enclosed."""
+        return Rigor.RIGOROUS if self.exact is not None else Rigor.FLOATING_POINT
 
     def signals_in_balls(self) -> SignalsAtPoint:
-        """The same signals as balls that contain the exact values, as far as norm_error is right."""
+        """The same signals as balls: around the measured norms, as far as norm_error is right, or the stated decimals
+        themselves.
+        """
         given = self.signals
 
-        def enclosed(values: Any) -> Any:
+        def measured(values: Any) -> Any:
             array = np.asarray(values, dtype=np.float64)
             balls = [ball_from_float_with_error(float(v), float(v) * self.norm_error) for v in array.ravel()]
             out = np.empty(array.size, dtype=object)
             out[:] = balls
             return out.reshape(array.shape) if array.shape else balls[0]
 
-        def exact(value: float | Fraction) -> Any:
-            return ball_from_float_with_error(value, 0)
-
-        # c_l = sigma_w/sqrt(m_{l-1}) is rounded in the run: the network trained is the one with the float64 c_l.
+        norms = {name: measured(getattr(given, name)) for name in NORMS}
+        suprema = {"slope": self.bounds.slope, "curvature": self.bounds.curvature}
+        if self.exact is not None:
+            norms = {name: _balls(getattr(self.exact, name)) for name in NORMS}
+            suprema = {name: Fraction(getattr(self.exact, name)) for name in suprema}
         return dataclasses.replace(
             given,
-            fan_in_scales=tuple(exact(c) for c in given.fan_in_scales),
-            bias_scale=exact(given.bias_scale),
-            output_scale=exact(given.output_scale),
-            slope=exact(self.bounds.slope),
-            curvature=exact(self.bounds.curvature),
-            operator_norms=enclosed(given.operator_norms),
-            forward_norms=enclosed(given.forward_norms),
-            gram_norms=enclosed(given.gram_norms),
-            schur=enclosed(given.schur),
-            backward_sup=enclosed(given.backward_sup),
-            backward_norms=enclosed(given.backward_norms),
+            fan_in_scales=tuple(BALL.sqrt(BALL.constant(square)) for square in self.fan_in_squares),
+            bias_scale=ball_from_float_with_error(given.bias_scale, 0),
+            output_scale=ball_from_float_with_error(given.output_scale, 0),
+            **{name: BALL.constant(value) for name, value in suprema.items()},
+            **norms,
         )
 
     def scaled(self, output_scale: float = 1.0, residual: float = 1.0, width: float = 1.0) -> Point:
@@ -104,6 +112,26 @@ class Point:
         )
 
 
+NORMS = ("operator_norms", "forward_norms", "gram_norms", "schur", "backward_sup", "backward_norms")
+
+
+def _balls(decimals: Any) -> Any:
+    """Nested tuples of decimals as an object array of balls, or a single ball."""
+    if not isinstance(decimals, tuple):
+        return BALL.constant(Fraction(decimals))
+    shape = (len(decimals), len(decimals[0])) if decimals and isinstance(decimals[0], tuple) else (len(decimals),)
+    out = np.empty(shape, dtype=object)
+    for index in np.ndindex(*shape):
+        entry = decimals[index[0]] if len(shape) == 1 else decimals[index[0]][index[1]]
+        out[index] = BALL.constant(Fraction(entry))
+    return out
+
+
+def fan_in_squares(architecture: Architecture) -> tuple[Fraction, ...]:
+    """c_l^2 = sigma_w^2/m_{l-1}, exact for the double sigma_w."""
+    return tuple(Fraction(architecture.weight_scale) ** 2 / size for size in architecture.sizes[:-1])
+
+
 def signals_from(architecture: Architecture, snapshot: Snapshot, bounds: PhiBounds) -> SignalsAtPoint:
     """Arrange a floating-point snapshot as the input of the ball recursion."""
     return SignalsAtPoint(
@@ -119,4 +147,40 @@ def signals_from(architecture: Architecture, snapshot: Snapshot, bounds: PhiBoun
         schur=snapshot.schur,
         backward_sup=snapshot.backward_sup,
         backward_norms=snapshot.backward_norms,
+    )
+
+
+def exact_point(architecture: Architecture, stated: ExactBounds, bounds: PhiBounds, step: int) -> Point:
+    """The point whose numbers are the stated decimals; the floats in it serve the search for a radius only."""
+
+    def floats(decimals: Any) -> Any:
+        return np.array(decimals, dtype=np.float64)
+
+    signals = SignalsAtPoint(
+        fan_in_scales=architecture.fan_in_scales,
+        bias_scale=architecture.bias_scale,
+        output_scale=abs(architecture.output_scale),
+        trained=architecture.trained,
+        slope=float(stated.slope),
+        curvature=float(stated.curvature),
+        operator_norms=floats(stated.operator_norms),
+        forward_norms=floats(stated.forward_norms),
+        gram_norms=floats(stated.gram_norms),
+        schur=float(stated.schur),
+        backward_sup=floats(stated.backward_sup),
+        backward_norms=floats(stated.backward_norms),
+    )
+    return Point(
+        step=step,
+        signals=signals,
+        bounds=bounds,
+        norm_error=0.0,
+        lambda_min=float(stated.lambda0),
+        lambda_max=float(stated.lambda_max),
+        eigenvalue_error=0.0,
+        residual=float(stated.residual),
+        residual_error=0.0,
+        newton_step=None,
+        fan_in_squares=fan_in_squares(architecture),
+        exact=stated,
     )

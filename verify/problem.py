@@ -26,6 +26,7 @@ from verify.options import (
     NetworkOptions,
     TrainingOptions,
 )
+from verify.rigor import Rigor
 
 __all__ = [
     "CertificateOptions",
@@ -37,6 +38,7 @@ __all__ = [
     "built_in_problem",
     "load_problem",
     "problem_from_mapping",
+    "rigorously",
 ]
 
 _MAXIMAL_FILE_BYTES = 2**24  # a problem file is written by hand; a larger one is something else
@@ -107,6 +109,11 @@ def problem_from_mapping(mapping: Mapping[str, Any], folder: Path = Path()) -> P
         given["data"] = {"classes": (3, 8)} | given["data"]
     given["data"]["folder"] = Path(folder)
     return Problem(**{section: record(**given[section]) for section, record in _SECTIONS.items()})
+
+
+def rigorously(problem: Problem) -> Problem:
+    """Return the same problem with certificates in which every number is enclosed."""
+    return dataclasses.replace(problem, certificate=dataclasses.replace(problem.certificate, rigor=Rigor.RIGOROUS.value))
 
 
 def load_problem(path: Path | str) -> Problem:

@@ -109,7 +109,7 @@ def _certified_lines(certificate: Certificate, along: bool) -> list[str]:
         f"< 2/L_J = {2 / value['L_J']:.6g}" if "L_J" in value else f"<= 1/(L Lambda) = {1 / (value['L'] * value['Lambda']):.6g}"
     )
     return [
-        f"CERTIFIED {where} by Theorem {certificate.theorem.id}, {certificate.rigor}:",
+        f"CERTIFIED {where} by Theorem {certificate.theorem.id}, {certificate.rigor.value}:",
         f"  exact gradient descent from there converges to a global optimum within a path of {value['rbar']:.4g};",
         f"  its residual, {certificate.point.residual:.4g} there, falls at least by the factor {value['rate']:.8g} per step",
         f"  q = {value['q']:.4f} < 1, lambda0 = {value['lambda0']:.4g}, lambda_max = {value['lambda_max']:.4g}, "

@@ -58,11 +58,12 @@ def outward(value: Fraction, rounding: str) -> str:
 
 
 def constant_json(constant: Enclosed) -> dict[str, Any]:
-    """value, and lower and upper as decimal strings rounded outward."""
+    """value, lower and upper as decimal strings rounded outward, and whether the ends are proved."""
     return {
         "value": constant.value,
         "lower": outward(constant.lower, ROUND_FLOOR),
         "upper": outward(constant.upper, ROUND_CEILING),
+        "rigor": constant.rigor.value,
     }
 
 
@@ -75,7 +76,7 @@ def certificate_json(certificate: Certificate, at_initialization: bool) -> dict[
     document: dict[str, Any] = {
         "certified": certificate.certified,
         "theorem": theorem.id if theorem is not None else None,
-        "rigor": certificate.rigor,
+        "rigor": certificate.rigor.value,
         "kind": kind,
         "step": certificate.step if certificate.certified else None,
         "residual": certificate.point.residual if certificate.point is not None else None,

@@ -182,7 +182,7 @@ class _Run:
                 at, (quotient, distance), _ = self._first(previous, step, found, self._existence)
                 self.existence = Existence(at, quotient, distance)
         if self.certified_theta is None:
-            self.certificate = self.setup.certify_at(point, self.step_size)
+            self.certificate = self.setup.certify_at(self.theta, point, self.step_size)
             if self.certificate.certified:
                 _, self.certificate, self.certified_theta = self._first(previous, step, self.certificate, self._certificate)
 

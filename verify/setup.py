@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from numerics import losses as loss_kernels
 from numerics.activations import BUILTIN, ActivationKernel, builtin_activation, program_activation
+from numerics.enclosed import enclosed_snapshot
 from numerics.errors import NumericsError
 from numerics.losses import LossKernel, program_loss, square_loss
 from numerics.network import Architecture, initialize
@@ -34,11 +35,14 @@ from theorems.records import evaluate_expression
 from verify.accuracy import SAFETY, measured_ulps, residual_in_balls, slope_error
 from verify.certificate import Certificate, certify, refused
 from verify.data import Dataset, load_data
+from verify.enclosed_point import enclosed_activation, exact_bounds, loss_decimals, residual_above
 from verify.errors import ProblemError
 from verify.expressions import activation_of, loss_of
+from verify.fields import one_line
 from verify.memory import require_memory, required_memory
-from verify.point import PhiBounds, Point, signals_from
+from verify.point import PhiBounds, Point, exact_point, fan_in_squares, signals_from
 from verify.problem import Problem
+from verify.rigor import Rigor
 from verify.weights import architecture_of, load_offsets, load_weights
 
 Theta = NDArray[np.float64]
@@ -172,7 +176,25 @@ class Setup:
             residual=residual,
             residual_error=error,
             newton_step=self._newton_step(found),
+            fan_in_squares=fan_in_squares(self.architecture),
         )
+
+    @property
+    def rigorous(self) -> bool:
+        """Whether the problem asks for certificates in which every number is enclosed."""
+        return self.problem.certificate.rigor == Rigor.RIGOROUS.value
+
+    def exact_point(self, theta: Theta, step: int) -> Point:
+        """The point at theta with every number proved. Raises NumericsError or InputError where something cannot be bounded."""
+        assert self.bounds is not None
+        assert self.loss_constants is not None
+        data, suprema = self.dataset, (self.bounds.slope, self.bounds.curvature)
+        activation = enclosed_activation(self.activation, suprema)
+        found = enclosed_snapshot(self.architecture, activation, theta, data.inputs, data.sample_weights)
+        mu, smoothness = loss_decimals(self.loss_constants.mu.lower, self.loss_constants.smoothness.upper)
+        residual = residual_above(self.loss, found.outputs, self.offsets, data.targets, data.sample_weights, mu)
+        stated = exact_bounds(found, suprema, mu, smoothness, residual)
+        return exact_point(self.architecture, stated, self.bounds, step)
 
     def _residual(self, theta: Theta, found: Snapshot) -> tuple[float, float]:
         """The residual at theta and the error of its loss gap: by the run's kernels, in balls for other than the square loss."""
@@ -230,12 +252,22 @@ class Setup:
         """Try to certify gradient descent from theta, with the given step or the largest admissible (None)."""
         if self.refusal is not None:
             return refused(None, step_size, *self.refusal)
-        return self.certify_at(self.point(theta, step, self.snapshot(theta)), step_size)
+        return self.certify_at(theta, self.point(theta, step, self.snapshot(theta)), step_size)
 
-    def certify_at(self, point: Point, step_size: float | None) -> Certificate:
-        """The same for a point that has been measured."""
+    def certify_at(self, theta: Theta, point: Point, step_size: float | None) -> Certificate:
+        """The same where the point at theta has been measured: a first look in floating point, then the proof if one is asked
+        for.
+        """
         assert self.loss_constants is not None
-        return certify(point, self.loss_constants, step_size)
+        found = certify(point, self.loss_constants, step_size)
+        if not (found.certified and self.rigorous):
+            return found
+        try:
+            proved = certify(self.exact_point(theta, point.step), self.loss_constants, found.step_size)
+        except Exception as error:  # whatever goes wrong while a proof is made, there is no proof: it is told as the reason
+            reason = f"no enclosure at these weights: {one_line(error)[:200] or type(error).__name__}"
+            return refused(point, found.step_size, "enclosure", reason)
+        return proved
 
 
 def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta]:

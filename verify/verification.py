@@ -77,7 +77,7 @@ def start_certificate(setup: Setup, theta0: Theta) -> tuple[Certificate, float]:
     def tried(step_size: float | None) -> Certificate:
         if setup.refusal is not None:
             return refused(None, step_size, *setup.refusal)
-        return setup.certify_at(point, step_size)
+        return setup.certify_at(theta0, point, step_size)
 
     if setup.certifiable:
         point = setup.point(theta0, 0, snapshot)

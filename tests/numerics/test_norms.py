@@ -12,7 +12,8 @@ import threadpoolctl
 
 from numerics import norms
 from numerics.errors import NumericsError
-from numerics.norms import gamma, largest_eigenvalue, spectral_norm, summation_depth, symmetric_eigenvalues
+from numerics.norms import largest_eigenvalue, spectral_norm, symmetric_eigenvalues
+from numerics.roundoff import gamma, summation_depth
 
 U = 2.0**-53
 

@@ -15,8 +15,8 @@ from numerics import training
 from numerics.activations import BUILTIN, builtin_activation, evaluate
 from numerics.losses import square_loss
 from numerics.network import Architecture, initialize
-from numerics.norms import UNIT_ROUNDOFF
 from numerics.rounding import ACTIVATION_ULPS, ActivationBounds, SignalNorms, forward_depth, relative_error, signal_errors
+from numerics.roundoff import UNIT_ROUNDOFF
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
 from numerics.training import GradientDescent
 

@@ -117,7 +117,7 @@ BAD_VALUES: list[tuple[str, str, Any, list[str]]] = [
     ("training", "stop_residual", -1e-10, ["nonnegative finite number", "-1e-10 (float)"]),
     ("training", "stop_residual", "1e-10", ["'1e-10' (str)"]),
     ("training", "stop_residual", date(2024, 1, 1), ["(date)"]),
-    ("certificate", "rigor", "rigorous", ['"floating point"', "'rigorous' (str)"]),
+    ("certificate", "rigor", "rigourous", ['"floating point"', "did you mean 'rigorous'"]),
     ("certificate", "rigor", 1, ["1 (int)"]),
     ("certificate", "failure_probability", 0.0, ["between 0 and 1", "0.0 (float)"]),
     ("certificate", "failure_probability", 1, ["between 0 and 1", "1 (int)"]),

@@ -1,0 +1,92 @@
+"""The certificate as a document of its own, ``certificate.json``: everything that is stated, nothing that is not checked.
+
+Its format is that of ``verify.certificate_file``; ``overparam check`` re-derives it from the arrays beside it. Numbers that a
+theorem is applied to are decimals, hence exact rationals; what follows from them is enclosed; conclusions are rounded outward.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from fractions import Fraction
+from typing import Any
+
+from theorems.records import Theorem
+from verify.certificate import Certificate, Enclosed, Witness
+from verify.result import outward
+from verify.rigor import Rigor
+from verify.setup import Setup
+
+SCHEMA = "overparam-certificate-1"
+# The keys of "given" and the symbols that they stand for.
+GIVEN = {
+    "mu": "mu",
+    "smoothness": "L",
+    "lambda0": "lambda0",
+    "lambda_max": "lambda_max",
+    "residual": "s0",
+    "beta": "beta",
+    "ball_radius": "R",
+}
+BOUNDS = ("slope", "curvature", "operator_norms", "forward_norms", "gram_norms", "schur", "backward_sup", "backward_norms")
+CONCLUSIONS = {
+    "path_length_at_most": ("rbar", True),
+    "residual_factor_at_most": ("rate", True),
+    "smallest_eigenvalue_at_least": ("lambda_floor", False),
+    "summed_residuals_at_most": ("Tbar", True),
+}
+
+
+def certificate_document(setup: Setup, certificate: Certificate, arrays_sha256: str) -> dict[str, Any] | None:
+    """The document of a rigorous certificate, or None for any other. arrays_sha256: of certificate.npz beside it."""
+    witness, theorem = certificate.witness, certificate.theorem
+    if not certificate.certified or certificate.rigor is not Rigor.RIGOROUS or witness is None or theorem is None:
+        return None
+    return {
+        "schema": SCHEMA,
+        "theorem": theorem.id,
+        "rigor": certificate.rigor.value,
+        "step": certificate.step,
+        "arrays": {"file": "certificate.npz", "sha256": arrays_sha256},
+        "network": {
+            "activation": setup.activation.name,
+            "sizes": list(setup.architecture.sizes),
+            "weight_scale": setup.architecture.weight_scale,
+            "bias_scale": setup.architecture.bias_scale,
+            "output_scale": setup.architecture.output_scale,
+            "trained": list(setup.architecture.trained),
+        },
+        "loss": {"name": setup.loss.name, "ridge": setup.problem.loss.ridge},
+        "bounds": {name: _texts(getattr(witness.bounds, name)) for name in BOUNDS},
+        "given": {key: _text(witness.given[symbol]) for key, symbol in GIVEN.items()} | {"step_size": certificate.step_size},
+        "constants": _constants(theorem, certificate),
+        "hypotheses": _hypotheses(theorem, witness),
+        "conclusions": {key: _conclusion(certificate.constants[name], above) for key, (name, above) in CONCLUSIONS.items()},
+        "inexact": None,
+    }
+
+
+def _texts(decimals: Any) -> Any:
+    return [_texts(entry) for entry in decimals] if isinstance(decimals, tuple) else str(decimals)
+
+
+def _text(value: Fraction) -> str:
+    """A rational that is a short decimal, as that decimal."""
+    found = Decimal(value.numerator) / Decimal(value.denominator)
+    assert Fraction(found) == value, "a stated number must be a decimal"
+    return str(found)
+
+
+def _ends(enclosed: Enclosed) -> dict[str, str]:
+    return {"lower": outward(enclosed.lower, ROUND_FLOOR), "upper": outward(enclosed.upper, ROUND_CEILING)}
+
+
+def _constants(theorem: Theorem, certificate: Certificate) -> dict[str, dict[str, str]]:
+    return {constant.name: _ends(certificate.constants[constant.name]) for constant in theorem.constants}
+
+
+def _hypotheses(theorem: Theorem, witness: Witness) -> list[dict[str, Any]]:
+    return [{"id": h.id, "strict": h.strict, "margin": _ends(witness.margins[h.id])} for h in theorem.hypotheses]
+
+
+def _conclusion(enclosed: Enclosed, above: bool) -> str:
+    return outward(enclosed.upper, ROUND_CEILING) if above else outward(enclosed.lower, ROUND_FLOOR)
