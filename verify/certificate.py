@@ -11,21 +11,35 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theorems.arithmetic import BALL, FLOAT, ball_from_float_with_error, exactly, lower, upper, working_precision
-from theorems.ball import BallBounds, ball_bounds
+from theorems.arithmetic import FLOAT
+from theorems.ball import ball_bounds
 from theorems.catalogue import THEOREMS
 from theorems.losses import LossConstants
 from theorems.records import Hypothesis, LossClass, Role, Theorem
-from verify.enclosed_point import NORM_DIGITS, ExactBounds
+from verify.certificate_record import Attempt, Certificate, Enclosed, Failure, Witness
+from verify.enclosure import Enclosure, beta_floor, enclose
 from verify.point import Point
-from verify.rigor import Rigor, decimal_above, decimal_below, worst
+from verify.rigor import Rigor, worst
+
+__all__ = [
+    "Attempt",
+    "BetaOnBall",
+    "Certificate",
+    "Enclosed",
+    "Failure",
+    "Witness",
+    "beta_floor",
+    "certify",
+    "convergence_theorems",
+    "existence_radius",
+    "passes_in_floats",
+    "refused",
+    "smallest_radius",
+]
 
 Array = NDArray[np.float64]
 SEARCH_ITERATIONS = 400
@@ -34,81 +48,6 @@ LAMBDA_SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)  # (H3) with lambda0 implies it with
 STEP_RESOLUTION = 1e-3  # how closely the largest step is bracketed where it has no closed form
 TINY_STEP = 2.0**-30  # a share of 1/(L lambda_max): if no such step certifies, none does
 STEP_SAFETY = 1e-9  # relative distance from the largest admissible step, far above the rounding of 1/(L Lambda)
-
-
-@dataclass(frozen=True)
-class Enclosed:
-    """A constant with proved ends: lower <= true value <= upper. ``rigor``: whether the numbers it comes from are proved too."""
-
-    value: float
-    lower: Fraction
-    upper: Fraction
-    rigor: Rigor = Rigor.FLOATING_POINT
-
-
-@dataclass(frozen=True)
-class Witness:
-    """What a rigorous certificate states beside its constants: proved bounds at theta, and the exact rationals of the theorem.
-
-    given: the values of the theorem's quantities, under the symbols' names. margins: the hypotheses' margins there, enclosed.
-    """
-
-    bounds: ExactBounds
-    given: dict[str, Fraction]
-    margins: dict[str, Enclosed]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Which hypothesis failed, by how much, and what would satisfy it."""
-
-    theorem: str
-    hypothesis: str
-    statement: str
-    margin: float | None
-    detail: str
-    remedies: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One theorem tried at one point: its constants when it certifies, or its failure."""
-
-    theorem: Theorem
-    radius: float
-    constants: dict[str, float]
-    failure: Failure | None
-
-    @property
-    def rate(self) -> float:
-        """The certified factor per step; infinite when the theorem does not certify."""
-        return self.constants["rate"] if self.failure is None else math.inf
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """The outcome at one point.
-
-    theorem: the statement that certifies most, or that came nearest. constants: enclosed, under the symbols' names. bounds: the
-    ball recursion at ``radius`` in floats. forward_drift: lower and upper ends of its D_l, shape (2, L, n).
-    attempts: every statement tried. others: certificates by other statements at the same point, whose claims are checked too.
-    witness: for a rigorous certificate, what it states.
-    """
-
-    certified: bool
-    theorem: Theorem | None
-    rigor: Rigor
-    point: Point | None
-    step: int
-    step_size: float | None
-    radius: float
-    constants: dict[str, Enclosed]
-    bounds: BallBounds | None
-    forward_drift: Array | None
-    failure: Failure | None
-    attempts: tuple[Attempt, ...]
-    others: tuple[Certificate, ...] = ()
-    witness: Witness | None = None
 
 
 class BetaOnBall:
@@ -124,11 +63,6 @@ class BetaOnBall:
             beta = float(ball_bounds(self._point.signals, radius, FLOAT).beta)
             self._known[radius] = max(beta, self._floor)
         return self._known[radius]
-
-
-def beta_floor(lambda0: float, residual: float) -> float:
-    """A beta so small that q = 2 beta s/lambda0 is 2^-39: see BetaOnBall."""
-    return 2.0**-40 * lambda0 / residual if residual > 0 else 2.0**-40
 
 
 def convergence_theorems(loss: LossConstants) -> tuple[Theorem, ...]:
@@ -156,13 +90,13 @@ def certify(point: Point, loss: LossConstants, step_size: float | None) -> Certi
         )
         return refused(point, step_size, "H3", text)
     beta_of = BetaOnBall(point, beta_floor(lambda0, point.residual))
-    attempts: list[tuple[Attempt, _Enclosure | None]] = []
+    attempts: list[tuple[Attempt, Enclosure | None]] = []
     for theorem in convergence_theorems(loss):
         for share in _lambda_shares(theorem, lambda0, loss, step_size):
             values = _float_values(point, loss, lambda0 * share)
             attempt = _attempt(theorem, values, beta_of, step_size)
             if attempt.failure is None:
-                enclosed = _enclose(attempt, point, loss, share)
+                enclosed = enclose(attempt, point, loss, share)
                 if enclosed is not None:
                     attempts.append((attempt, enclosed))
                     continue
@@ -268,102 +202,6 @@ def _float_values(point: Point, loss: LossConstants, lambda0: float) -> dict[str
     }
 
 
-@dataclass(frozen=True)
-class _Enclosure:
-    """A theorem's constants, the ends of D_l, shape (2, L, n), and for an exact point what is stated."""
-
-    constants: dict[str, Enclosed]
-    forward_drift: Array
-    witness: Witness | None
-
-
-def _enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) -> _Enclosure | None:
-    """Evaluate the theorem in balls that contain the point's numbers; None when a hypothesis does not hold throughout."""
-    theorem = attempt.theorem
-    with working_precision():
-        stated, values, bounds = _values_in_balls(attempt, point, loss, share)
-        constants = theorem.evaluate_constants(values, BALL)
-        margins = theorem.margins(constants, BALL)
-        if not all(_proved(hypothesis, margins[hypothesis.id]) for hypothesis in theorem.hypotheses):
-            return None
-        if not all(ball.is_finite() for ball in constants.values()):
-            return None  # a constant with a root at the edge of its domain: nothing is claimed with it
-        drift = [[_float_ends(ball) for ball in row] for row in bounds.forward_drift]
-        rigors = _rigors(theorem, dict.fromkeys(values, point.rigor))
-        enclosed = {name: _enclosed(ball, rigors[name]) for name, ball in constants.items()}
-        witness = None
-        if point.exact is not None:
-            worst_margin = worst(rigors.values())
-            witness = Witness(point.exact, stated, {name: _enclosed(ball, worst_margin) for name, ball in margins.items()})
-        return _Enclosure(enclosed, np.moveaxis(np.array(drift), -1, 0), witness)
-
-
-def _values_in_balls(
-    attempt: Attempt, point: Point, loss: LossConstants, share: float
-) -> tuple[dict[str, Fraction], dict[str, Any], BallBounds]:
-    """The theorem's quantities as exact rationals (for an exact point, else empty) and as balls, and the recursion on B(R)."""
-    floor = beta_floor(point.lambda_min - point.eigenvalue_error, point.residual)
-    eta = exactly(attempt.constants["eta"])
-    if point.exact is None:
-        radius = exactly(attempt.radius)
-        bounds = ball_bounds(point.signals_in_balls(), BALL.constant(radius), BALL)
-        lambda0 = ball_from_float_with_error(point.lambda_min, point.eigenvalue_error) * BALL.constant(exactly(share))
-        # Larger L and smaller mu are constants of the same loss, so these ends are exact numbers.
-        exact = {"L": loss.smoothness.upper, "mu": loss.mu.lower, "eta": eta, "R": radius}
-        measured = {
-            "lambda0": lambda0,
-            "lambda_max": ball_from_float_with_error(point.lambda_max, point.eigenvalue_error),
-            "s0": ball_from_float_with_error(point.residual, point.residual_error),
-            "beta": BALL.maximum(bounds.beta, BALL.constant(exactly(floor))),
-        }
-        return {}, {name: BALL.constant(value) for name, value in exact.items()} | measured, bounds
-    radius = Fraction(decimal_above(exactly(attempt.radius), NORM_DIGITS))
-    bounds = ball_bounds(point.signals_in_balls(), BALL.constant(radius), BALL)
-    stated = {
-        "L": Fraction(point.exact.smoothness),
-        "mu": Fraction(point.exact.mu),
-        "lambda0": Fraction(decimal_below(Fraction(point.exact.lambda0) * exactly(share), NORM_DIGITS)),
-        "lambda_max": Fraction(point.exact.lambda_max),
-        "s0": Fraction(point.exact.residual),
-        "eta": eta,
-        "R": radius,
-        "beta": Fraction(decimal_above(max(upper(bounds.beta), exactly(floor)), NORM_DIGITS)),
-    }
-    return stated, {name: BALL.constant(value) for name, value in stated.items()}, bounds
-
-
-def _rigors(theorem: Theorem, given: dict[str, Rigor]) -> dict[str, Rigor]:
-    """The rigor of every constant: that of the worst of what its formula uses."""
-    known = dict(given)
-    for constant in theorem.constants:
-        known[constant.name] = worst(known[str(symbol.name)] for symbol in constant.expression.free_symbols)
-    return known
-
-
-def _float_ends(ball: Any) -> tuple[float, float]:
-    """The ends of a ball as doubles, outward; NaN for a ball that is not finite, about which every check is undecided."""
-    if not ball.is_finite():
-        return math.nan, math.nan
-    return _rounded_down(lower(ball)), -_rounded_down(-upper(ball))
-
-
-def _rounded_down(value: Fraction) -> float:
-    nearest = float(value)
-    return nearest if nearest <= value else math.nextafter(nearest, -math.inf)
-
-
-def _proved(hypothesis: Hypothesis, margin: Any) -> bool:
-    if not margin.is_finite():
-        return False
-    end = lower(margin)
-    return end > 0 if hypothesis.strict else end >= 0
-
-
-def _enclosed(ball: Any, rigor: Rigor) -> Enclosed:
-    low, high = lower(ball), upper(ball)
-    return Enclosed(float((low + high) / 2), low, high, rigor)
-
-
 def _failure(
     theorem: Theorem, hypothesis: Hypothesis, constants: dict[str, float], margins: dict[str, float], radius: float
 ) -> Failure:
@@ -388,7 +226,7 @@ def _undecided(attempt: Attempt) -> Attempt:
     return Attempt(attempt.theorem, attempt.radius, attempt.constants, failure)
 
 
-def _choose(point: Point, step_size: float | None, attempts: list[tuple[Attempt, _Enclosure | None]]) -> Certificate:
+def _choose(point: Point, step_size: float | None, attempts: list[tuple[Attempt, Enclosure | None]]) -> Certificate:
     """The statement with the best certified rate; without one, the statement whose q came nearest to 1."""
     ranked = sorted(attempts, key=lambda pair: (pair[0].rate, _distance(pair[0])))
     first = _as_certificate(point, step_size, *ranked[0])
@@ -408,7 +246,7 @@ def _distance(attempt: Attempt) -> float:
     return q if q > 0 and (attempt.failure is None or attempt.failure.hypothesis == "q") else math.inf
 
 
-def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclosed: _Enclosure | None) -> Certificate:
+def _as_certificate(point: Point, step_size: float | None, best: Attempt, enclosed: Enclosure | None) -> Certificate:
     bounds = ball_bounds(point.signals, best.radius, FLOAT)
     certified = best.failure is None
     return Certificate(

@@ -321,6 +321,7 @@ def summarize(claim: Claim, theorem: str, measured: Interval, bound: Interval, s
         counts=counts,
         verdict=verdict,
         reason=_reason(claim, verdict, counts, len(steps)),
+        lower=claim.lower,
     )
 
 

@@ -34,6 +34,8 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
         for name, content in contents.items():
             with atomic_writer(directory / name) as file:
                 file.write(content)
+        if stated is None:  # one of an earlier run would speak of other weights
+            (directory / "certificate.json").unlink(missing_ok=True)
     except OSError as error:
         raise ProblemError(f"--out {str(directory)!r} cannot be written: {error.strerror or error}") from None
     return document

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+from fractions import Fraction
+
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -9,6 +13,7 @@ from rich.text import Text
 from theorems.catalogue import THEOREMS
 from verify.certificate import Certificate
 from verify.result import Verification, statements_used
+from verify.rigor import Rigor, decimal_above, decimal_below
 from verify.verdict import CheckedClaim, Verdict
 
 NOT_COUNTED = "not counted as checks"
@@ -81,6 +86,7 @@ def certificate_lines(verification: Verification) -> list[str]:
         lines += [f"at the start: not certified: {verification.start.failure.detail}", *_remedy_lines(verification.start, True)]
     if certificate.certified:
         lines += _certified_lines(certificate, run is not None)
+        lines += _rigor_lines(verification)
     elif run is None or verification.start.failure is None or certificate.failure is None:
         lines += [f"NOT CERTIFIED: {certificate.failure.detail if certificate.failure else ''}", *_remedy_lines(certificate, True)]
     elif certificate.failure.detail == verification.start.failure.detail:
@@ -100,22 +106,35 @@ def certificate_lines(verification: Verification) -> list[str]:
 def _certified_lines(certificate: Certificate, along: bool) -> list[str]:
     assert certificate.point is not None
     assert certificate.theorem is not None
-    value = {name: constant.value for name, constant in certificate.constants.items()}
+    value = certificate.constants
     where = (
         f"from step {certificate.step} on (a posteriori)" if certificate.step else "at the start" if along else "at these weights"
     )
     # Theorem A asks for a step of at most 1/(L Lambda), the descent form A0 for one below 2/L_J.
-    largest = (
-        f"< 2/L_J = {2 / value['L_J']:.6g}" if "L_J" in value else f"<= 1/(L Lambda) = {1 / (value['L'] * value['Lambda']):.6g}"
-    )
+    limit, name = 2 / value["L_J"].upper if "L_J" in value else 1 / (value["L"].upper * value["Lambda"].upper), "1/(L Lambda)"
+    largest = f"< {shown_below(limit, 6)} <= 2/L_J" if "L_J" in value else f"<= {shown_below(limit, 6)} <= {name}"
     return [
         f"CERTIFIED {where} by Theorem {certificate.theorem.id}, {certificate.rigor.value}:",
-        f"  exact gradient descent from there converges to a global optimum within a path of {value['rbar']:.4g};",
-        f"  its residual, {certificate.point.residual:.4g} there, falls at least by the factor {value['rate']:.8g} per step",
-        f"  q = {value['q']:.4f} < 1, lambda0 = {value['lambda0']:.4g}, lambda_max = {value['lambda_max']:.4g}, "
-        f"beta = {value['beta']:.4g}, step {value['eta']:.6g} {largest}",
+        "  exact gradient descent from there converges to a global optimum within a path of "
+        f"{shown_above(value['rbar'].upper, 4)};",
+        f"  its residual, at most {shown_above(value['s0'].upper, 4)} there, falls at least by the factor "
+        f"{shown_above(value['rate'].upper, 8)} per step",
+        f"  q <= {shown_above(value['q'].upper, 4)} < 1, lambda0 >= {shown_below(value['lambda0'].lower, 4)}, "
+        f"lambda_max <= {shown_above(value['lambda_max'].upper, 4)}, beta <= {shown_above(value['beta'].upper, 4)}, "
+        f"step {value['eta'].value:.6g} {largest}",
         *(f"  also certified there by Theorem {other.theorem.id}" for other in certificate.others if other.theorem),
     ]
+
+
+def _rigor_lines(verification: Verification) -> list[str]:
+    """What of all that is printed is enclosed and what is not, where a certificate is rigorous."""
+    if verification.certificate.rigor is not Rigor.RIGOROUS:
+        return []
+    touched = ["the run as it was measured, hence the checks below"] if verification.claims else []
+    if verification.run is not None and verification.run.existence is not None:
+        touched.append("Theorem N")
+    lines = ["  rigorous: every number of this certificate is enclosed, from the exact weights and data (docs/rigor.md)"]
+    return [*lines, f"  floating point: {'; '.join(touched)}"] if touched else lines
 
 
 REMEDIES = {
@@ -153,8 +172,8 @@ def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
         title = claim.statement.split(":", 1)[0]
         table.add_row(
             f"{claim.id} {title}",
-            _number(claim.bound),
-            _number(claim.measured),
+            _number(claim.bound, above=claim.lower),
+            _number(claim.measured, above=not claim.lower),
             _slack(claim.slack),
             "" if claim.step is None else str(claim.step),
             str(checks) if checks else "",
@@ -163,16 +182,37 @@ def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
     return table
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.5g}"
+def shown_above(value: Fraction, digits: int) -> str:
+    """A number to so many digits, rounded up: what is shown bounds it."""
+    return _plain(decimal_above(value, digits))
+
+
+def shown_below(value: Fraction, digits: int) -> str:
+    """A number to so many digits, rounded down."""
+    return _plain(decimal_below(value, digits))
+
+
+def _plain(value: Decimal) -> str:
+    """A decimal without trailing zeros, in the shorter of the two notations."""
+    short = value.normalize()
+    return f"{short:f}" if -5 <= short.adjusted() <= 6 else f"{short:e}"
+
+
+def _number(value: float | None, above: bool) -> str:
+    """A compared number, rounded to the side from which the comparison remains true."""
+    if value is None or not math.isfinite(value):
+        return "" if value is None else str(value)
+    return (shown_above if above else shown_below)(Fraction(value), 5)
 
 
 def _slack(value: float | None) -> str:
-    """At least 1 where a bound holds; the excess over 1 is shown where 1 + excess would print as 1."""
-    if value is None:
-        return ""
-    excess = value - 1
-    return f"{value:.4g}" if abs(excess) >= 1e-3 or excess == 0 else f"1{excess:+.1e}"
+    """At least 1 where a bound holds, rounded down; the excess over 1 is shown where 1 + excess would print as 1."""
+    if value is None or not math.isfinite(value):
+        return "" if value is None else str(value)
+    excess = Fraction(value) - 1
+    if excess == 0 or abs(excess) >= Fraction(1, 1000):
+        return shown_below(Fraction(value), 4)
+    return f"1{'+' if excess > 0 else ''}{shown_below(excess, 2)}"
 
 
 def counts_line(verification: Verification) -> Text:

@@ -14,6 +14,7 @@ import numpy as np
 
 from theorems.catalogue import THEOREMS
 from verify.certificate import Attempt, Certificate, Enclosed
+from verify.rigor import Rigor
 from verify.run import MeasuredRun
 from verify.setup import Setup
 from verify.verdict import CheckedClaim, Verdict, counted
@@ -117,6 +118,7 @@ def claim_json(claim: CheckedClaim) -> dict[str, Any]:
         **{name: _finite_or_none(getattr(claim, name)) for name in ("bound", "measured", "error", "slack")},
         "step": claim.step,
         "verdict": claim.verdict.name,
+        "rigor": claim.rigor.value,
         "counts": {verdict.name: count for verdict, count in claim.counts.items()},
         "reason": claim.reason,
     }
@@ -173,7 +175,13 @@ def existence_json(run: MeasuredRun | None) -> dict[str, Any] | None:
     if run is None or run.existence is None:
         return None
     found = run.existence
-    return {"theorem": "N", "step": found.step, "quotient": found.quotient, "distance": found.distance}
+    return {
+        "theorem": "N",
+        "rigor": Rigor.FLOATING_POINT.value,
+        "step": found.step,
+        "quotient": found.quotient,
+        "distance": found.distance,
+    }
 
 
 def run_json(run: MeasuredRun) -> dict[str, Any]:

@@ -18,10 +18,10 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from numerics import losses as loss_kernels
-from numerics.activations import BUILTIN, ActivationKernel, builtin_activation, program_activation
+from numerics.activations import BUILTIN, ActivationKernel
 from numerics.enclosed import enclosed_snapshot
 from numerics.errors import NumericsError
-from numerics.losses import LossKernel, program_loss, square_loss
+from numerics.losses import LossKernel
 from numerics.network import Architecture, initialize
 from numerics.rounding import ACTIVATION_ULPS
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
@@ -30,7 +30,6 @@ from theorems.activations import Activation
 from theorems.arithmetic import FLOAT
 from theorems.errors import InputError
 from theorems.losses import Loss, LossConstants
-from theorems.programs import Program
 from theorems.records import evaluate_expression
 from verify.accuracy import SAFETY, measured_ulps, residual_in_balls, slope_error
 from verify.certificate import Certificate, certify, refused
@@ -39,6 +38,7 @@ from verify.enclosed_point import enclosed_activation, exact_bounds, loss_decima
 from verify.errors import ProblemError
 from verify.expressions import activation_of, loss_of
 from verify.fields import one_line
+from verify.kernels import activation_kernel, loss_kernel
 from verify.memory import require_memory, required_memory
 from verify.point import PhiBounds, Point, exact_point, fan_in_squares, signals_from
 from verify.problem import Problem
@@ -377,25 +377,3 @@ def _minimizers(chosen: Loss, dataset: Dataset, certifiable: bool) -> NDArray[np
         float(target): enclosed(target) if certifiable else sought(target) for target in map(float, np.unique(dataset.targets))
     }
     return np.array([[found[target] for target in row] for row in dataset.targets.tolist()])
-
-
-def activation_kernel(phi: Activation) -> ActivationKernel:
-    """The kernel of an activation: hand-written where there is one, else generated from its program."""
-    if phi.name in BUILTIN:
-        return builtin_activation(phi.name)
-    return program_activation(*as_instructions(phi.program()))
-
-
-def loss_kernel(chosen: Loss) -> LossKernel:
-    """The kernel of a loss: hand-written for the square loss, else generated from its program."""
-    if chosen.is_square:
-        return square_loss()
-    return program_loss(*as_instructions(chosen.program()))
-
-
-def as_instructions(program: Program) -> tuple[list[tuple[str, tuple[int, ...], float | None]], tuple[int, ...]]:
-    """A theorem-side program as the plain data that kernels are generated from; exact constants become the nearest doubles."""
-    instructions = [
-        (item.operation, item.arguments, None if item.value is None else float(item.value)) for item in program.instructions
-    ]
-    return instructions, program.outputs

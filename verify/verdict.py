@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
 
+from verify.rigor import Rigor
+
 
 class Verdict(Enum):
     """The outcome of a check; the value is the sentence a reader sees. It has no truth value: an undecided check never passes."""
@@ -31,7 +33,8 @@ class CheckedClaim:
     bound, measured: at the check with the least room among those of the claim's verdict, each at the end of its interval that
     decides (the least possible bound, the largest possible measured value; reversed for a lower bound), with ``error`` the
     uncertainty of their comparison there. slack: bound/measured there (measured/bound for a lower bound); at least 1 exactly where
-    the claim holds. step: the run's step of that check. counts: checks by verdict. verdict: the worst of them.
+    the claim holds. step: the run's step of that check. counts: checks by verdict. verdict: the worst of them. lower: whether the
+    bound is one from below. rigor: of the comparison; measured numbers of a run have error bounds, but are not enclosed.
     """
 
     id: str
@@ -45,3 +48,5 @@ class CheckedClaim:
     counts: dict[Verdict, int]
     verdict: Verdict
     reason: str
+    lower: bool = False
+    rigor: Rigor = Rigor.FLOATING_POINT

@@ -19,7 +19,7 @@ from numerics.network import Architecture, initialize
 from numerics.snapshots import snapshot
 from theorems.activations import activation
 from verify.enclosed_point import enclosed_activation
-from verify.setup import activation_kernel
+from verify.kernels import activation_kernel
 
 BITS = 200
 RATIOS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
