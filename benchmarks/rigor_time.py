@@ -45,7 +45,8 @@ def measure(hidden: list[int], points: int, activation: str, repeats: int) -> st
         own = time.perf_counter() - begin
         best, ratios = min(best, own), [*ratios, own / peer]
     shape = "-".join(map(str, hidden))
-    return f"{shape:>14} n={points:<4} {activation:<16} first {first:6.2f} s, best {best:6.2f} s, {np.median(ratios):6.1f} x floating point"
+    columns = f"{shape:>14} n={points:<4} {activation:<16}"
+    return f"{columns} first {first:6.2f} s, best {best:6.2f} s, {np.median(ratios):6.1f} x floating point"
 
 
 def main() -> None:

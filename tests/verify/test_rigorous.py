@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+import verify.setup as preparation
 from numerics.errors import NumericsError
 from numerics.midrad import MidRad
 from theorems.activations import activation
 from theorems.arithmetic import BALL, lower, upper, working_precision
 from theorems.catalogue import THEOREMS
 from theorems.errors import InputError
-import verify.setup as preparation
 from verify.certificate_document import CONCLUSIONS, certificate_document
 from verify.commands import cli
 from verify.enclosed_point import enclosed_activation, residual_above, stated_supremum
