@@ -29,6 +29,7 @@ from numerics.midrad import (
     root_of_squares,
     scaled,
     square_root,
+    subtracted,
 )
 from numerics.network import Architecture
 from numerics.norms import spectral_norm
@@ -222,6 +223,25 @@ def _root_of_largest(symmetric: MidRad) -> float:
 def _norm(array: Array) -> float:
     """The Frobenius norm, upwards."""
     return float(root_of_squares(np.square(array).sum(), array.size))
+
+
+def newton_step_above(kernel: MidRad, lambda_min: float, error: MidRad) -> float:
+    """An upper bound of <e, K^-1 e>^{1/2} for every K and e within the radii, K >= lambda_min > 0; inf where there is none.
+
+    kernel: (N, N). error: (N, 1). With any x and r = e - K x, <e, K^-1 e> = <x, e> + <x, r> + <r, K^-1 r>, so at most
+    <x, e> + |x||r| + |r|^2/lambda_min; x is a float64 solution, about which nothing is assumed.
+    """
+    if not (lambda_min > 0.0 and np.isfinite(kernel.mid).all() and np.isfinite(error.mid).all()):
+        return math.inf
+    with single_threaded_blas():
+        x = exact(np.asarray(np.linalg.solve(kernel.mid, error.mid), dtype=np.float64))
+        rest = subtracted(error, product(kernel, x))
+        aligned = product(x.T, error)
+    size, left = float(column_norms(x)[0]), float(column_norms(rest)[0])
+    squared = float(aligned.mid[0, 0] + aligned.radius[0, 0]) + size * left + left * left / lambda_min
+    # Five roundings of terms whose sizes add up to no more than |<x, e>| + the rest.
+    slack = 8.0 * UNIT_ROUNDOFF * (abs(float(aligned.mid[0, 0])) + size * left + left * left / lambda_min) + TINY
+    return float(root_of_squares(np.array([max(squared + slack, 0.0)]), 1)[0])
 
 
 def enclosed_bytes(architecture: Architecture, points: int) -> int:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from theorems.arithmetic import FLOAT
+from theorems.arithmetic import FLOAT, exactly
 from theorems.ball import ball_bounds
 from theorems.catalogue import THEOREMS
 from theorems.losses import LossConstants
 from theorems.records import Hypothesis, LossClass, Role, Theorem
-from verify.certificate_record import Attempt, Certificate, Enclosed, Failure, Witness
-from verify.enclosure import Enclosure, beta_floor, enclose
+from verify.certificate_record import Attempt, Certificate, Enclosed, ExistenceBound, Failure, Witness
+from verify.enclosure import Enclosure, beta_floor, enclose, enclose_existence
 from verify.point import Point
 from verify.rigor import Rigor, worst
 
@@ -35,7 +35,7 @@ __all__ = [
     "beta_floor",
     "certify",
     "convergence_theorems",
-    "existence_radius",
+    "existence_bound",
     "passes_in_floats",
     "refused",
     "smallest_radius",
@@ -142,10 +142,10 @@ def smallest_radius(theorem: Theorem, values: dict[str, float], beta_of: Callabl
     return Attempt(theorem, radius, constants, _failure(theorem, hypothesis, constants, margins, radius))
 
 
-def existence_radius(theorem: Theorem, point: Point) -> tuple[float, float] | None:
-    """Theorem N at a point: (N, bound of the distance to a solution), or None when it does not apply.
+def existence_bound(theorem: Theorem, point: Point) -> ExistenceBound | None:
+    """Theorem N at a point, or None when it does not apply.
 
-    Evaluated in floats from the measured numbers with their errors taken against the statement.
+    Of a measured point in floats, the measured numbers with their errors taken against the statement; of an exact point in balls.
     """
     lambda0 = point.lambda_min - point.eigenvalue_error
     if point.newton_step is None or not lambda0 > 0 or not math.isfinite(point.newton_step):
@@ -155,7 +155,11 @@ def existence_radius(theorem: Theorem, point: Point) -> tuple[float, float] | No
     inflate = 1 + 8 * point.signals.layers * point.norm_error
     values = {"lambda0": lambda0, "newton_step": point.newton_step}
     attempt = smallest_radius(theorem, values, lambda radius: beta_of(radius) * inflate)
-    return (attempt.constants["q"], attempt.constants["rbar"]) if attempt.failure is None else None
+    if attempt.failure is not None:
+        return None
+    if point.exact is not None:
+        return enclose_existence(attempt, point, point.exact)
+    return ExistenceBound(exactly(attempt.constants["q"]), exactly(attempt.constants["rbar"]), point.rigor)
 
 
 def _satisfied(hypothesis: Hypothesis, margin: float) -> bool:

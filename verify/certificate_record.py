@@ -41,6 +41,15 @@ class Witness:
 
 
 @dataclass(frozen=True)
+class ExistenceBound:
+    """Theorem N at a point: an upper bound of N, and of the distance to a global optimum that exists."""
+
+    quotient: Fraction
+    distance: Fraction
+    rigor: Rigor
+
+
+@dataclass(frozen=True)
 class Failure:
     """Which hypothesis failed, by how much, and what would satisfy it."""
 

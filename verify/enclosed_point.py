@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.enclosed import EnclosedActivation, EnclosedSnapshot
+from numerics.enclosed import EnclosedActivation, EnclosedSnapshot, newton_step_above
 from numerics.errors import NumericsError
-from numerics.midrad import MidRad
+from numerics.midrad import MidRad, added, hadamard, square_root, subtracted
 from numerics.taylor import TaylorTable, cells_of, evaluate
 from theorems.activations import Activation
 from theorems.arithmetic import BALL, ball, exactly, upper, working_precision
@@ -25,7 +25,7 @@ from theorems.errors import InputError
 from theorems.losses import Loss
 from theorems.records import evaluate_expression
 from theorems.taylor import CellSeries, taylor_cells
-from verify.rigor import decimal_above, decimal_below
+from verify.rigor import decimal_above, decimal_below, float_above
 
 Array = NDArray[np.float64]
 
@@ -46,6 +46,7 @@ class ExactBounds:
     """What is stated about one theta, all decimals: upper bounds, but ``lambda0``, a lower bound of lambda_min(K).
 
     Shapes as in ``theorems.ball.SignalsAtPoint``. mu, smoothness: constants of the loss. residual >= sqrt(2 (J - h*)/mu).
+    newton_step >= |DF^+ e|, e = F - argmin; None where there is no bound. It belongs to Theorem N, not to the certificate.
     """
 
     slope: Decimal
@@ -61,10 +62,16 @@ class ExactBounds:
     lambda0: Decimal
     lambda_max: Decimal
     residual: Decimal
+    newton_step: Decimal | None
 
 
 def exact_bounds(
-    found: EnclosedSnapshot, suprema: tuple[Fraction, Fraction], mu: Decimal, smoothness: Decimal, residual: Fraction
+    found: EnclosedSnapshot,
+    suprema: tuple[Fraction, Fraction],
+    mu: Decimal,
+    smoothness: Decimal,
+    residual: Fraction,
+    newton_step: float,
 ) -> ExactBounds:
     """Round everything outward to decimals. suprema: of |phi'| and |phi''|. Raises NumericsError where a bound is not finite."""
 
@@ -90,6 +97,7 @@ def exact_bounds(
         lambda0=decimal_below(_finite(found.lambda_min), NORM_DIGITS),
         lambda_max=above(found.lambda_max),
         residual=decimal_above(residual, NORM_DIGITS),
+        newton_step=above(newton_step) if newton_step < np.inf else None,
     )
 
 
@@ -106,7 +114,7 @@ def _finite(value: float) -> Fraction:
 
 def enclosed_activation(phi: Activation, suprema: tuple[Fraction, Fraction]) -> EnclosedActivation:
     """phi and phi' on midpoint-radius arrays, by Taylor tables from ball arithmetic. suprema: of |phi'| and |phi''|, proved."""
-    slope, curvature = (_float_above(value) for value in suprema)
+    slope, curvature = (float_above(value) for value in suprema)
     known: dict[tuple[int, int], CellSeries] = {}
 
     def table(z: Array, exponent: int) -> TaylorTable:
@@ -142,11 +150,6 @@ def _accurate(coefficients: Array, errors: Array) -> bool:
     return bool(errors.max(initial=0.0) <= ACCURATE * np.abs(coefficients[0]).max(initial=0.0))
 
 
-def _float_above(value: Fraction) -> float:
-    nearest = float(value)
-    return nearest if nearest >= value else float(np.nextafter(nearest, np.inf))
-
-
 def residual_above(chosen: Loss, outputs: MidRad, offsets: Array, targets: Array, sample_weights: Array, mu: Decimal) -> Fraction:
     """An upper bound of sqrt(2 (J - h*)/mu), in balls, from enclosed outputs; h* = sum nu_i min loss(., t_i).
 
@@ -165,6 +168,16 @@ def residual_above(chosen: Loss, outputs: MidRad, offsets: Array, targets: Array
         if not squared.is_finite():
             raise NumericsError("the residual at these weights cannot be enclosed")
         return upper(BALL.sqrt(BALL.constant(max(upper(squared), Fraction(0)))))
+
+
+def newton_step(
+    found: EnclosedSnapshot, offsets: Array, minimizers: Array, minimizer_radius: Array, sample_weights: Array
+) -> float:
+    """|DF^+ e| in L2(nu), from above, for e = f - offsets - minimizers, (n, k), the minimizers known up to a radius."""
+    target = added(MidRad(offsets), MidRad(minimizers, minimizer_radius))
+    root = square_root(sample_weights[:, None])
+    error = hadamard(subtracted(found.outputs, target), root)
+    return newton_step_above(found.kernel, found.lambda_min, error.reshape(-1, 1))
 
 
 def _around(middle: float, radius: float) -> Any:

@@ -18,8 +18,8 @@ from theorems.arithmetic import BALL, ball_from_float_with_error, exactly, lower
 from theorems.ball import BallBounds, ball_bounds
 from theorems.losses import LossConstants
 from theorems.records import Hypothesis, Theorem
-from verify.certificate_record import Attempt, Enclosed, Witness
-from verify.enclosed_point import NORM_DIGITS
+from verify.certificate_record import Attempt, Enclosed, ExistenceBound, Witness
+from verify.enclosed_point import NORM_DIGITS, ExactBounds
 from verify.point import Point
 from verify.rigor import Rigor, decimal_above, decimal_below, worst
 
@@ -93,6 +93,27 @@ def _values_in_balls(
         "beta": Fraction(decimal_above(max(upper(bounds.beta), exactly(floor)), NORM_DIGITS)),
     }
     return stated, {name: BALL.constant(value) for name, value in stated.items()}, bounds
+
+
+def enclose_existence(attempt: Attempt, point: Point, exact: ExactBounds) -> ExistenceBound | None:
+    """Theorem N evaluated in balls at the stated decimals; None when a hypothesis does not hold throughout."""
+    if exact.newton_step is None:
+        return None
+    with working_precision():
+        radius = Fraction(decimal_above(exactly(attempt.radius), NORM_DIGITS))
+        bounds = ball_bounds(point.signals_in_balls(), BALL.constant(radius), BALL)
+        stated = {
+            "lambda0": Fraction(exact.lambda0),
+            "newton_step": Fraction(exact.newton_step),
+            "R": radius,
+            "beta": max(upper(bounds.beta), exactly(beta_floor(point.lambda_min, point.residual))),
+        }
+        values = {name: BALL.constant(value) for name, value in stated.items()}
+        constants = attempt.theorem.evaluate_constants(values, BALL)
+        margins = attempt.theorem.margins(constants, BALL)
+        if not all(_proved(hypothesis, margins[hypothesis.id]) for hypothesis in attempt.theorem.hypotheses):
+            return None
+        return ExistenceBound(upper(constants["q"]), upper(constants["rbar"]), point.rigor)
 
 
 def constant_rigors(theorem: Theorem, given: dict[str, Rigor]) -> dict[str, Rigor]:

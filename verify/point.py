@@ -180,7 +180,7 @@ def exact_point(architecture: Architecture, stated: ExactBounds, bounds: PhiBoun
         eigenvalue_error=0.0,
         residual=float(stated.residual),
         residual_error=0.0,
-        newton_step=None,
+        newton_step=None if stated.newton_step is None else float(stated.newton_step),
         fan_in_squares=fan_in_squares(architecture),
         exact=stated,
     )

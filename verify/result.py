@@ -14,7 +14,7 @@ import numpy as np
 
 from theorems.catalogue import THEOREMS
 from verify.certificate import Attempt, Certificate, Enclosed
-from verify.rigor import Rigor
+from verify.rigor import float_above
 from verify.run import MeasuredRun
 from verify.setup import Setup
 from verify.verdict import CheckedClaim, Verdict, counted
@@ -177,10 +177,10 @@ def existence_json(run: MeasuredRun | None) -> dict[str, Any] | None:
     found = run.existence
     return {
         "theorem": "N",
-        "rigor": Rigor.FLOATING_POINT.value,
+        "rigor": found.bound.rigor.value,
         "step": found.step,
-        "quotient": found.quotient,
-        "distance": found.distance,
+        "quotient": float_above(found.bound.quotient),
+        "distance": float_above(found.bound.distance),
     }
 
 

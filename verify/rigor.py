@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
@@ -22,6 +23,12 @@ class Rigor(Enum):
 def worst(rigors: Iterable[Rigor]) -> Rigor:
     """Rigorous only if all are: what touches a number that is not enclosed is not enclosed."""
     return Rigor.FLOATING_POINT if any(rigor is not Rigor.RIGOROUS for rigor in rigors) else Rigor.RIGOROUS
+
+
+def float_above(value: Fraction) -> float:
+    """The least double that is not below the rational."""
+    nearest = float(value)
+    return nearest if nearest >= value else math.nextafter(nearest, math.inf)
 
 
 def decimal_above(value: Fraction, digits: int) -> Decimal:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from numerics.norms import spectral_norm
 from numerics.snapshots import Drift, Snapshot
 from numerics.training import GradientDescent, Observation, Segment
-from theorems.statements.newton import THEOREM_N
-from verify.certificate import Certificate, existence_radius
+from verify.certificate import Certificate
+from verify.certificate_record import ExistenceBound
 from verify.setup import Setup, Theta
 
 MARKS_PER_DECADE = 12
@@ -75,8 +75,7 @@ class Existence:
     """Theorem N along the run: the first step at which a solution is proved to exist, and how far away it is at most."""
 
     step: int
-    quotient: float
-    distance: float
+    bound: ExistenceBound
 
 
 @dataclass(frozen=True)
@@ -177,17 +176,17 @@ class _Run:
         """Try what has not been proved yet; where it is now, find the first step at which it is."""
         point = self.setup.point(self.theta, step, snapshot)
         if self.existence is None:
-            found = existence_radius(THEOREM_N, point)
+            found = self.setup.existence_at(self.theta, point)
             if found is not None:
-                at, (quotient, distance), _ = self._first(previous, step, found, self._existence)
-                self.existence = Existence(at, quotient, distance)
+                at, bound, _ = self._first(previous, step, found, self._existence)
+                self.existence = Existence(at, bound)
         if self.certified_theta is None:
             self.certificate = self.setup.certify_at(self.theta, point, self.step_size)
             if self.certificate.certified:
                 _, self.certificate, self.certified_theta = self._first(previous, step, self.certificate, self._certificate)
 
-    def _existence(self, theta: Theta, step: int) -> tuple[float, float] | None:
-        return existence_radius(THEOREM_N, self.setup.point(theta, step, self.setup.snapshot(theta)))
+    def _existence(self, theta: Theta, step: int) -> ExistenceBound | None:
+        return self.setup.existence_at(theta, self.setup.point(theta, step, self.setup.snapshot(theta)))
 
     def _certificate(self, theta: Theta, step: int) -> Certificate | None:
         tried = self.setup.certify(theta, step, self.step_size)

@@ -31,10 +31,12 @@ from theorems.arithmetic import FLOAT
 from theorems.errors import InputError
 from theorems.losses import Loss, LossConstants
 from theorems.records import evaluate_expression
+from theorems.statements.newton import THEOREM_N
 from verify.accuracy import SAFETY, measured_ulps, residual_in_balls, slope_error
-from verify.certificate import Certificate, certify, refused
+from verify.certificate import Certificate, certify, existence_bound, refused
+from verify.certificate_record import ExistenceBound
 from verify.data import Dataset, load_data
-from verify.enclosed_point import enclosed_activation, exact_bounds, loss_decimals, residual_above
+from verify.enclosed_point import enclosed_activation, exact_bounds, loss_decimals, newton_step, residual_above
 from verify.errors import ProblemError
 from verify.expressions import activation_of, loss_of
 from verify.fields import one_line
@@ -193,7 +195,10 @@ class Setup:
         found = enclosed_snapshot(self.architecture, activation, theta, data.inputs, data.sample_weights)
         mu, smoothness = loss_decimals(self.loss_constants.mu.lower, self.loss_constants.smoothness.upper)
         residual = residual_above(self.loss, found.outputs, self.offsets, data.targets, data.sample_weights, mu)
-        stated = exact_bounds(found, suprema, mu, smoothness, residual)
+        # For the square loss the minimizers are the targets; others are the middles of enclosures of relative width 2^-61.
+        spread = np.zeros_like(self.minimizers) if self.loss.is_square else 2.0**-52 * np.maximum(np.abs(self.minimizers), 1.0)
+        step_length = newton_step(found, self.offsets, self.minimizers, spread, data.sample_weights)
+        stated = exact_bounds(found, suprema, mu, smoothness, residual, step_length)
         return exact_point(self.architecture, stated, self.bounds, step)
 
     def _residual(self, theta: Theta, found: Snapshot) -> tuple[float, float]:
@@ -268,6 +273,16 @@ class Setup:
             reason = f"no enclosure at these weights: {one_line(error)[:200] or type(error).__name__}"
             return refused(point, found.step_size, "enclosure", reason)
         return proved
+
+    def existence_at(self, theta: Theta, point: Point) -> ExistenceBound | None:
+        """Theorem N at theta, where the point has been measured: in floating point, then the proof if one is asked for."""
+        found = existence_bound(THEOREM_N, point)
+        if found is None or not self.rigorous:
+            return found
+        try:
+            return existence_bound(THEOREM_N, self.exact_point(theta, point.step))
+        except Exception:  # as in certify_at; that nothing is proved here needs no reason, the next mark is tried
+            return None
 
 
 def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from flint import arb
 
-from numerics.enclosed import EnclosedSnapshot, enclosed_bytes, enclosed_snapshot
+from numerics.definite import smallest_eigenvalue_above
+from numerics.enclosed import EnclosedSnapshot, enclosed_bytes, enclosed_snapshot, newton_step_above
 from numerics.errors import NumericsError
 from numerics.midrad import MidRad
 from numerics.network import Architecture, initialize
@@ -257,3 +259,32 @@ def test_memory_is_announced(recwarn: pytest.WarningsRecorder) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak <= 1.2 * enclosed_bytes(a, 8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_newton_step_is_bounded_from_above(seed: int) -> None:
+    """<e, K^-1 e>^{1/2} with 60 digits, for K and e at a corner of their radii; the bound is close where the radii are small."""
+    rng = np.random.default_rng(seed)
+    size = 5
+    factor = rng.standard_normal((size, size + 2)) * 10.0 ** rng.uniform(-2, 0, size + 2)
+    kernel, error = factor @ factor.T, rng.standard_normal((size, 1))
+    kernel = (kernel + kernel.T) / 2
+    for radius in (0.0, 1e-9):
+        moved = kernel + radius * np.sign(rng.standard_normal((size, size)))
+        moved = np.tril(moved) + np.tril(moved, -1).T
+        shifted = error + radius * np.sign(rng.standard_normal((size, 1)))
+        enclosed_kernel = MidRad(kernel, np.full_like(kernel, radius * (1 + 1e-6) + 1e-30))
+        enclosed_error = MidRad(error, np.full_like(error, radius * (1 + 1e-6) + 1e-30))
+        found = newton_step_above(enclosed_kernel, smallest_eigenvalue_above(enclosed_kernel), enclosed_error)
+        with mpmath.workdps(60):
+            e = mpmath.matrix(shifted.tolist())
+            true = mpmath.sqrt((e.T * mpmath.lu_solve(mpmath.matrix(moved.tolist()), e))[0])
+            assert found >= true
+            if radius == 0.0:
+                assert found <= true * (1 + mpmath.mpf(10) ** -8)
+
+
+def test_without_a_positive_eigenvalue_there_is_no_newton_step() -> None:
+    ones = MidRad(np.ones((2, 2)))
+    assert newton_step_above(ones, 0.0, MidRad(np.ones((2, 1)))) == math.inf
+    assert newton_step_above(ones, -1.0, MidRad(np.ones((2, 1)))) == math.inf

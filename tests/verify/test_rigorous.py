@@ -257,3 +257,18 @@ def test_a_wide_network_is_certified_at_the_start() -> None:
     assert found.certificate.certified
     assert found.certificate.rigor is Rigor.RIGOROUS
     assert found.certificate.step == 0
+
+
+def test_existence_is_proved_too(certified: Verification) -> None:
+    """Theorem N at an earlier step than the certificate, from enclosed numbers; as in floating point, a little weaker."""
+    assert certified.run is not None
+    found = certified.run.existence
+    assert found is not None
+    assert found.bound.rigor is Rigor.RIGOROUS
+    assert found.step <= certified.certificate.step
+    assert 0 < found.bound.quotient <= 1
+    setup = certified.setup
+    point = setup.exact_point(prepare(problem())[1], 0)
+    assert point.newton_step is not None
+    measured = setup.point(prepare(problem())[1], 0, setup.snapshot(prepare(problem())[1]))
+    assert point.newton_step == pytest.approx(measured.newton_step, rel=1e-8)
