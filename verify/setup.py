@@ -268,7 +268,7 @@ class Setup:
         if not (found.certified and self.rigorous):
             return found
         try:
-            proved = certify(self.exact_point(theta, point.step), self.loss_constants, found.step_size)
+            proved = certify(self.exact_point(theta, point.step), self.loss_constants, step_size)
         except Exception as error:  # whatever goes wrong while a proof is made, there is no proof: it is told as the reason
             reason = f"no enclosure at these weights: {one_line(error)[:200] or type(error).__name__}"
             return refused(point, found.step_size, "enclosure", reason)
