@@ -19,6 +19,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--validate", action="store_true", help="run the long statistical validation too")
 
 
+@pytest.fixture(scope="session")
+def ledger():  # type: ignore[no-untyped-def]
+    """Every step of every proof, tried once for all tests that ask."""
+    from theorems.catalogue import THEOREMS
+    from verify.proving.ledger import run_ledger
+
+    return list(run_ledger(list(THEOREMS.values())))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without --validate the long tests are deselected, not skipped: a skip fails."""
     if config.getoption("--validate"):

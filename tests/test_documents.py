@@ -19,6 +19,7 @@ from theorems.grammar import FUNCTIONS
 from theorems.interval_arithmetic import LIBRARY_ULPS
 from theorems.losses import LOSSES, RIDGED_LOSSES
 from verify import options, verification
+from verify.proving.ledger import ledger_phrases
 from verify.result import PUBLIC_NAMES
 from verify.statements import theorem_page
 
@@ -39,9 +40,9 @@ def has_word(text: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
 
 
-def test_theorem_page_is_fresh() -> None:
+def test_theorem_page_is_fresh(ledger) -> None:
     """Refresh with: overparam theorems --format markdown > docs/theorems.md"""
-    assert page("docs/theorems.md") == theorem_page(list(THEOREMS.values())) + "\n"
+    assert page("docs/theorems.md") == theorem_page(list(THEOREMS.values()), ledger_phrases(ledger)) + "\n"
 
 
 @pytest.mark.parametrize("name", ["docs/theorems.md", "docs/notation.md"])

@@ -16,6 +16,7 @@ from typing import Any
 
 import sympy
 
+from theorems.ledger import ProofStep
 from theorems.programs import Program, compile_program, evaluate
 
 CERTIFICATE_CONSTANTS = {"Lambda", "kappa", "q", "rbar", "rate", "lambda_floor"}  # of every statement that certifies a run
@@ -119,14 +120,6 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class ProofStep:
-    """One step of a proof: its kind ("algebra", "identity" or "analytic") and what it asserts."""
-
-    kind: str
-    statement: str
-
-
-@dataclass(frozen=True)
 class Theorem:
     """A statement with everything needed to check it, render it and cite it."""
 
@@ -144,6 +137,8 @@ class Theorem:
     loss_class: LossClass = LossClass.ANY
 
     def __post_init__(self) -> None:
+        assert self.proof, f"theorem {self.id} has no proof: a statement brings the steps of its proof (theorems.ledger)"
+        assert all(isinstance(step, ProofStep) for step in self.proof), f"theorem {self.id}: a proof consists of ProofSteps"
         known = {quantity.symbol for quantity in self.quantities}
         for constant in self.constants:
             unknown = constant.expression.free_symbols - known

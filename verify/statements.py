@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sympy
 
 from theorems.records import Hypothesis, Theorem
+from verify.proving.words import describe
 
 # Letters that SymPy's own translation of the names would not give. No raw "|": in a Markdown table it would end the cell.
 SYMBOL_NAMES = {
@@ -42,27 +43,30 @@ def latex(expression: sympy.Basic) -> str:
     return str(sympy.latex(expression, symbol_names=names, order="none"))
 
 
-def render(theorems: Sequence[Theorem], style: str, full: bool) -> str:
-    """Render records; ``full`` shows everything, otherwise one line each. style: terminal, markdown, latex or json."""
+def render(theorems: Sequence[Theorem], style: str, full: bool, ledger: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Render records; ``full`` shows everything, otherwise one line each. style: terminal, markdown, latex or json.
+
+    ledger: for each theorem's id how the steps of its proof fared, one phrase a step; markdown, which is for documents, needs it.
+    """
     if style == "json":
         documents = [as_document(theorem) for theorem in theorems]
         return json.dumps(documents[0] if full else documents, indent=1, ensure_ascii=False)
-    one: Callable[[Theorem], str] = {"terminal": _terminal, "markdown": _markdown, "latex": _latex}[style]
-    if full:
-        return "\n\n".join(one(theorem) for theorem in theorems)
     if style == "markdown":
-        return theorem_page(theorems)
-    if style == "terminal":
+        assert ledger is not None, "a document says how the steps of a proof fared"
+        return "\n\n".join(_markdown(item, ledger[item.id]) for item in theorems) if full else theorem_page(theorems, ledger)
+    one: Callable[[Theorem], str] = {"terminal": _terminal, "latex": _latex}[style]
+    if style == "terminal" and not full:
         return "\n".join(f"{theorem.id:<12}{theorem.title} ({theorem.role.value})" for theorem in theorems)
     return "\n\n".join(one(theorem) for theorem in theorems)
 
 
-def theorem_page(theorems: Sequence[Theorem]) -> str:
-    """The Markdown page of all records, as it stands in docs/theorems.md."""
+def theorem_page(theorems: Sequence[Theorem], ledger: Mapping[str, Sequence[str]]) -> str:
+    """The Markdown page of all records, as it stands in docs/theorems.md; ledger as in ``render``."""
     head = (
-        "# Theorems\n\nRendered from the records by `overparam theorems --format markdown`; letters as in [notation](notation.md)."
+        "# Theorems\n\nRendered from the records by `overparam theorems --format markdown`, which runs the "
+        "[proof ledger](ledger.md); letters as in [notation](notation.md)."
     )
-    return "\n\n".join([head, *(_markdown(theorem) for theorem in theorems)])
+    return "\n\n".join([head, *(_markdown(theorem, ledger[theorem.id]) for theorem in theorems)])
 
 
 def _relation(hypothesis: Hypothesis, printer: Callable[[sympy.Basic], str]) -> str:
@@ -105,7 +109,7 @@ def as_document(theorem: Theorem) -> dict[str, object]:
             }
             for item in theorem.claims
         ],
-        "proof": [{"kind": step.kind, "statement": step.statement} for step in theorem.proof],
+        "proof": [{"kind": step.kind, "statement": step.statement, "evidence": describe(step.evidence)} for step in theorem.proof],
         "source": str(theorem.source),
     }
 
@@ -127,7 +131,7 @@ def _terminal(theorem: Theorem) -> str:
     return "\n".join(lines)
 
 
-def _markdown(theorem: Theorem) -> str:
+def _markdown(theorem: Theorem, ledger: Sequence[str]) -> str:
     lines = [f"## Theorem {theorem.id}: {theorem.title}", "", theorem.statement, "", "**Hypotheses**", ""]
     lines += [f"- {item.id}: {item.statement} (${_relation(item, latex)}$)" for item in theorem.hypotheses]
     if theorem.constants:
@@ -140,7 +144,9 @@ def _markdown(theorem: Theorem) -> str:
         lines += ["", "**Claims**", ""]
         lines += [f"- {item.id}, {item.scope.value}: {item.statement}" for item in theorem.claims]
     lines += ["", "**Proof**", ""]
-    lines += [f"{number}. ({step.kind}) {step.statement}" for number, step in enumerate(theorem.proof, 1)]
+    steps = zip(theorem.proof, ledger, strict=True)
+    # The status comes first and without emphasis: statements hold asterisks, as in DF^*.
+    lines += [f"{number}. [{how}] {step.statement}" for number, (step, how) in enumerate(steps, 1)]
     lines += ["", f"*Strength:* {theorem.strength.value}.", "", f"*Source:* {theorem.source}."]
     return "\n".join(lines)
 
@@ -151,8 +157,10 @@ def _latex(theorem: Theorem) -> str:
     for claim in theorem.claims:
         relation = r"\geq" if claim.lower else r"\leq"
         rows.append(rf"  {latex(claim.measured)} &{relation} {latex(claim.bound)}")
-    lines += [" \\\\\n".join(rows), r"\end{align*}"] if rows else []
-    return "\n".join(lines if rows else lines[:-1])
+    lines = [*lines, " \\\\\n".join(rows), r"\end{align*}"] if rows else lines[:-1]
+    lines += [r"\emph{Proof}, step by step.", r"\begin{enumerate}"]
+    lines += [rf"  \item ({step.kind}) {_escape(step.statement)}" for step in theorem.proof]
+    return "\n".join([*lines, r"\end{enumerate}"])
 
 
 def _escape(text: str) -> str:

@@ -16,6 +16,7 @@ import theorems.statements
 from theorems.arithmetic import BALL, FLOAT, SYMBOLIC, lower, upper
 from theorems.catalogue import THEOREMS, theorem
 from theorems.errors import InputError
+from theorems.ledger import KINDS
 from theorems.programs import compile_program
 from theorems.records import Constant, Hypothesis, LossClass, Role, Scope, Strength, Theorem, evaluate_expression
 from theorems.statements.notation import RUN_QUANTITIES, beta
@@ -81,7 +82,7 @@ def test_a_record_says_what_it_is(name) -> None:
     assert str(item.source.year) in str(item.source)
     assert item.source.identifier in str(item.source)
     assert item.proof
-    assert all(step.kind in ("algebra", "identity", "analytic") and step.statement for step in item.proof)
+    assert all(step.kind in KINDS.values() and step.statement for step in item.proof)
     assert isinstance(item.strength, Strength)
     assert isinstance(item.loss_class, LossClass)
     for part in (*item.quantities, *item.constants):

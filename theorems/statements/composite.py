@@ -12,7 +12,10 @@ import dataclasses
 
 from sympy import Expr, Integer, log, sqrt
 
-from theorems.records import Claim, Constant, Hypothesis, LossClass, ProofStep, Role, Scope, Strength, Theorem
+from theorems.ledger import Identity, ProofStep
+from theorems.lemmas import composite as lemmas
+from theorems.lemmas import square
+from theorems.records import Claim, Constant, Hypothesis, LossClass, Role, Scope, Strength, Theorem
 from theorems.statements.notation import (
     COMPOSITE_QUANTITIES,
     SQUARE_QUANTITIES,
@@ -67,11 +70,15 @@ def summed_residual_bound(radius: Expr) -> Expr:
     return -log(1 - beta * radius / sqrt(lambda0)) / beta
 
 
+_QUOTIENT = 2 * beta_prime * s0 / (kappa * lambda0)
+_FLOOR = lambda0 * (1 - _QUOTIENT)
+_KAPPA = sqrt((1 - eta * L * lambda0) / (1 - eta * mu * lambda0))
+
 CONSTANTS = (
     LAMBDA,
-    Constant(kappa, sqrt((1 - eta * L * lambda0) / (1 - eta * mu * lambda0)), "loss of the step inequality when L > mu"),
+    Constant(kappa, _KAPPA, "loss of the step inequality when L > mu"),
     Constant(beta_prime, beta * sqrt(L / mu) / kappa, "effective Lipschitz constant"),
-    Constant(q, 2 * beta_prime * s0 / (kappa * lambda0), "the quotient that must stay below 1"),
+    Constant(q, _QUOTIENT, "the quotient that must stay below 1"),
     Constant(rbar, exit_radius(s0, kappa, sqrt(lambda0), q), "bound of the path length"),
     Constant(rate, 1 - eta * mu * kappa * lambda0 * (1 - q), "certified factor of the residual per step"),
     Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path"),
@@ -120,28 +127,24 @@ CLAIMS = (
     ),
 )
 
-PROOF = (
-    ProofStep("analytic", "sigma_min(DF(theta)^*) >= sigma0 - beta |theta - theta0| on B(R)"),
-    ProofStep(
-        "analytic",
-        "L-smoothness and the spectrum of K in [sigma^2, 1/(L eta)] give "
-        "h(y - eta K grad h) <= h - eta g^2 + (L eta^2/2) ((sigma^2 + Lambda_eta) g^2 - sigma^2 Lambda_eta |grad h|^2)",
-    ),
-    ProofStep(
-        "algebra",
-        "2 - 2 kappa xi + tau (xi^2 - 1 - w + kappa^2 w mu/L) >= 0 for xi, tau in [0, 1], w <= eta L lambda0: "
-        "hence s(y - eta K grad h) <= s - kappa eta sigma g",
-    ),
-    ProofStep(
-        "analytic",
-        "sqrt(2 (h - h*)/mu) is sqrt(L/mu)-Lipschitz and |F(theta_+) - (y - eta K grad h)| <= beta d^2/2",
-    ),
-    ProofStep("identity", "kappa sigma d - sqrt(L/mu) beta d^2/2 >= kappa (Phi(r + d) - Phi(r)) with sigma = sigma0 - beta r"),
-    ProofStep("analytic", "no exit: shortened steps obey the same inequality, and Phi increases strictly up to sigma0/beta'"),
-    ProofStep("algebra", "(lambda0 (1-q) + 2 b)(1 - eta mu kappa b/2) >= lambda0 (1-q) + b for b = beta' s/kappa: the rate"),
-    ProofStep("identity", "the conserved inequality restarted at theta_k gives the distance to the limit"),
-    ProofStep("analytic", "a left Riemann sum of the increasing function 1/(sigma0 - beta r) is at most its integral"),
+
+# That the record's formulas are what the lemmas call by their names.
+KAPPA = ProofStep(
+    "that kappa is the record's: kappa^2 (1 - eta mu lambda0) = 1 - eta L lambda0",
+    Identity(_KAPPA**2 * (1 - eta * mu * lambda0), 1 - eta * L * lambda0),
 )
+_FORMULAS = {
+    "rbar is a root: kappa Phi(rbar) = s_0": Identity(
+        conserved_path(kappa, sqrt(lambda0), beta_prime, exit_radius(s0, kappa, sqrt(lambda0), _QUOTIENT)), s0
+    ),
+    "the rate (b) is s less kappa eta mu s (A + beta' s/kappa)": Identity(
+        (1 - eta * mu * kappa * _FLOOR) * s - eta * mu * beta_prime * s**2,
+        s - kappa * eta * mu * s * (_FLOOR + beta_prime * s / kappa),
+    ),
+    "(d) at the start is rbar": Identity(
+        remaining_path(s0, kappa, beta_prime, _FLOOR), exit_radius(s0, kappa, sqrt(lambda0), _QUOTIENT)
+    ),
+}
 
 THEOREM_A = Theorem(
     id="A",
@@ -155,7 +158,15 @@ THEOREM_A = Theorem(
     hypotheses=HYPOTHESES,
     constants=CONSTANTS,
     claims=CLAIMS,
-    proof=PROOF,
+    proof=(
+        *lemmas.TO_CLAIM,
+        KAPPA,
+        *lemmas.TO_CONSERVED,
+        lemmas.SHORTENED,
+        *lemmas.TO_RATE,
+        *lemmas.TO_SUMS,
+        *(ProofStep(statement, identity) for statement, identity in _FORMULAS.items()),
+    ),
     source=framework("convergence theorem for nonconvex composite optimization"),
     strength=Strength.UPPER,
     role=Role.CONVERGENCE,
@@ -184,6 +195,21 @@ def _for_square_loss(theorem: Theorem) -> Theorem:
         hypotheses=tuple(dataclasses.replace(item, margin=at(item.margin)) for item in theorem.hypotheses if item.id != "kappa"),
         constants=tuple(dataclasses.replace(item, expression=at(item.expression)) for item in theorem.constants),
         claims=tuple(dataclasses.replace(item, measured=at(item.measured), bound=at(item.bound)) for item in theorem.claims),
+        proof=(
+            lemmas.WEYL,
+            lemmas.SPECTRUM,
+            square.STEP,
+            *lemmas.TO_CONSERVED,
+            square.SHORTENED,
+            *lemmas.TO_RATE,
+            *lemmas.TO_SUMS,
+            *(ProofStep(words, Identity(at(item.left), at(item.right))) for words, item in _FORMULAS.items()),
+            ProofStep(
+                "lambda0 (1-q) is the floor of lambda_min(K_k): (sigma0 - beta rbar)^2 = lambda0 (1-q)",
+                Identity(at((sqrt(lambda0) - beta_prime * exit_radius(s0, kappa, sqrt(lambda0), _QUOTIENT)) ** 2), at(_FLOOR)),
+            ),
+            *square.SHARP,
+        ),
         strength=Strength.SHARP,
         loss_class=LossClass.SQUARE,
     )

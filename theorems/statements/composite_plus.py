@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from sympy import sqrt
 
-from theorems.records import Claim, Constant, Hypothesis, LossClass, ProofStep, Role, Scope, Strength, Theorem
+from theorems.ledger import Identity, ProofStep
+from theorems.lemmas import plus as lemmas
+from theorems.records import Claim, Constant, Hypothesis, LossClass, Role, Scope, Strength, Theorem
 from theorems.statements.composite import (
+    KAPPA,
     LAMBDA,
     conserved_path,
     exit_radius,
@@ -42,6 +45,9 @@ from theorems.statements.notation import (
 d_max = positive("d_max")
 sigma_tilde = positive("sigma_tilde")
 
+SIGMA_TILDE = sqrt(lambda0) - (sqrt(L / mu) / kappa - 1) * beta * d_max / 2
+_QUOTIENT = 2 * beta * s0 / (kappa * sigma_tilde**2)
+
 THEOREM_A_PLUS = Theorem(
     id="A+",
     title="Convergence of gradient descent on a composite objective, L > mu",
@@ -65,10 +71,10 @@ THEOREM_A_PLUS = Theorem(
         Constant(d_max, eta * sqrt(Lambda * L * mu) * s0, "bound of the length of one step"),
         Constant(
             sigma_tilde,
-            sqrt(lambda0) - (sqrt(L / mu) / kappa - 1) * beta * d_max / 2,
+            SIGMA_TILDE,
             "sigma0 less what the steps' second-order terms can cost",
         ),
-        Constant(q, 2 * beta * s0 / (kappa * sigma_tilde**2), "the quotient that must stay below 1"),
+        Constant(q, _QUOTIENT, "the quotient that must stay below 1"),
         Constant(rbar, exit_radius(s0, kappa, sigma_tilde, q), "bound of the path length"),
         Constant(rate, 1 - eta * mu * kappa * sigma_tilde**2 * (1 - q), "certified factor of the residual per step"),
         Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path"),
@@ -93,14 +99,16 @@ THEOREM_A_PLUS = Theorem(
         ),
     ),
     proof=(
-        ProofStep("analytic", "the step inequality of Theorem A with the true beta"),
-        ProofStep("identity", "sum_{j<k} r_j d_j = (r_k^2 - sum_{j<k} d_j^2)/2"),
-        ProofStep("analytic", "d_j <= eta sqrt(Lambda L mu) s_j <= d_max, so sum d_j^2 <= d_max r_k"),
-        ProofStep("analytic", "no exit, as in Theorem A"),
+        *lemmas.PROOF,
         ProofStep(
-            "algebra",
-            "the decrease is at least kappa eta mu s (A + 2 beta s/kappa)(1 - eta mu beta' s/2) >= kappa eta mu A s",
+            "rbar+ is a root: kappa (sigma~ r - beta r^2/2) = s_0 at r = rbar+",
+            Identity(conserved_path(kappa, sigma_tilde, beta, exit_radius(s0, kappa, sigma_tilde, _QUOTIENT)), s0),
         ),
+        ProofStep(
+            "sigma~ is the record's: 2 kappa (sigma0 - sigma~) = (sqrt(L/mu) - kappa) beta d_max",
+            Identity(2 * kappa * (sqrt(lambda0) - SIGMA_TILDE), (sqrt(L / mu) - kappa) * beta * d_max),
+        ),
+        KAPPA,
     ),
     source=framework("convergence theorem for nonconvex composite optimization, refined for L > mu"),
     strength=Strength.UPPER,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sympy import Integer, sqrt
 
-from theorems.records import Claim, Constant, Hypothesis, LossClass, ProofStep, Quantity, Role, Scope, Strength, Theorem
+from theorems.ledger import Identity, ProofStep
+from theorems.lemmas import descent as lemmas
+from theorems.records import Claim, Constant, Hypothesis, LossClass, Quantity, Role, Scope, Strength, Theorem
 from theorems.statements.composite import (
     LAMBDA,
     conserved_path,
@@ -49,6 +51,8 @@ SMOOTHNESS_OF_J = Constant(L_J, L * Lambda + beta * sqrt(L * mu) * s0, "smoothne
 GAIN = Constant(k0, 1 - eta * L_J / 2, "share of the gradient's square that a step gains")
 STEP_BELOW = Hypothesis("step", "the step is below 2/L_J, so that k0 > 0", k0)
 
+_QUOTIENT = 2 * beta * s0 / (k0 * lambda0)
+
 THEOREM_A0 = Theorem(
     id="A0",
     title="Convergence of gradient descent by the descent lemma",
@@ -70,7 +74,7 @@ THEOREM_A0 = Theorem(
         SMOOTHNESS_OF_J,
         GAIN,
         Constant(kappa, Integer(1), "not used here: the descent form pays k0 instead"),
-        Constant(q, 2 * beta * s0 / (k0 * lambda0), "the quotient that must stay below 1"),
+        Constant(q, _QUOTIENT, "the quotient that must stay below 1"),
         Constant(rbar, exit_radius(s0, k0, sqrt(lambda0), q), "bound of the path length"),
         Constant(gap_rate, 1 - 2 * eta * k0 * mu * lambda0 * (1 - q), "certified factor of the loss gap per step"),
         Constant(rate, sqrt(gap_rate), "certified factor of the residual per step"),
@@ -110,15 +114,10 @@ THEOREM_A0 = Theorem(
         ),
     ),
     proof=(
+        *lemmas.PROOF,
         ProofStep(
-            "analytic",
-            "grad J is (L Lambda + beta |grad h(F(theta_k))|)-Lipschitz on the step's segment, and |grad h| <= G0",
-        ),
-        ProofStep("analytic", "J(theta_{k+1}) <= J(theta_k) - eta k0 g_k^2 (descent lemma)"),
-        ProofStep("algebra", "with g >= sigma mu s: s_k - s_{k+1} >= k0 sigma_k d_k"),
-        ProofStep(
-            "analytic",
-            "a left sum of the decreasing function sigma0 - beta r is at least its integral; no exit as in Theorem A",
+            "rbar0 is a root: k0 (sigma0 r - beta r^2/2) = s_0 at r = rbar0",
+            Identity(conserved_path(k0, sqrt(lambda0), beta, exit_radius(s0, k0, sqrt(lambda0), _QUOTIENT)), s0),
         ),
     ),
     source=framework("convergence theorem for nonconvex composite optimization, descent-lemma form"),
@@ -152,7 +151,7 @@ DESCENT = Theorem(
             iterates=gap,
         ),
     ),
-    proof=THEOREM_A0.proof[:2],
+    proof=lemmas.DESCENT,
     source=THEOREM_A0.source,
     strength=Strength.UPPER,
     role=Role.ALONG,

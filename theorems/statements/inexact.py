@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sympy import sqrt
 
-from theorems.records import Constant, Hypothesis, LossClass, ProofStep, Quantity, Role, Strength, Theorem
-from theorems.statements.composite import CONSTANTS, HYPOTHESES
+from theorems.ledger import Identity, ProofStep
+from theorems.lemmas import inexact as lemmas
+from theorems.records import Constant, Hypothesis, LossClass, Quantity, Role, Strength, Theorem
+from theorems.statements.composite import CONSTANTS, HYPOTHESES, KAPPA
 from theorems.statements.notation import (
     COMPOSITE_QUANTITIES,
     L,
@@ -28,6 +30,8 @@ c2 = positive("c2")
 S = positive("S_k")
 q_k = positive("q_k")
 
+C1 = sqrt(lambda0) + sqrt(Lambda * L / mu) / kappa
+
 THEOREM_A1 = Theorem(
     id="A1",
     title="Gradient descent with inexact gradients",
@@ -45,7 +49,7 @@ THEOREM_A1 = Theorem(
     hypotheses=(*HYPOTHESES, Hypothesis("q_k", "q_k < 1", 1 - q_k)),
     constants=(
         *CONSTANTS,
-        Constant(c1, sqrt(lambda0) + sqrt(Lambda * L / mu) / kappa, "what an error of one step can add to s_0, over eta kappa"),
+        Constant(c1, C1, "what an error of one step can add to s_0, over eta kappa"),
         Constant(
             c2,
             sqrt(Lambda * L / mu) + kappa * sqrt(lambda0) / 2 + kappa * beta_prime * eta * gradient_error / 2,
@@ -56,12 +60,16 @@ THEOREM_A1 = Theorem(
     ),
     claims=(),
     proof=(
-        ProofStep("analytic", "F(theta_+) = y - eta K grad h - eta DF eps_k + a remainder of at most beta d^2/2"),
+        *lemmas.PROOF,
         ProofStep(
-            "algebra",
-            "eta g >= d - eta epsilon and sigma <= sigma0: s_+ <= s - kappa (sigma d - beta' d^2/2) + eta kappa c1 epsilon",
+            "c1 is the record's: kappa c1 = kappa sigma0 + sqrt(Lambda L/mu)",
+            Identity(kappa * C1, kappa * sqrt(lambda0) + sqrt(Lambda * L / mu)),
         ),
-        ProofStep("analytic", "a shortened step has error and path in proportion: the exit argument of A applies with S_{k+1}"),
+        ProofStep(
+            "q_k is the record's: q_k kappa lambda0 = 2 beta' S_k",
+            Identity((2 * beta_prime * s0 / (kappa * lambda0) * S / s0) * kappa * lambda0, 2 * beta_prime * S),
+        ),
+        KAPPA,
     ),
     source=framework("convergence theorem for nonconvex composite optimization, with errors in the gradient"),
     strength=Strength.UPPER,

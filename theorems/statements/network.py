@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from sympy import sqrt
 
-from theorems.records import Claim, Hypothesis, ProofStep, Quantity, Role, Scope, Strength, Theorem
+from theorems.lemmas import network as lemmas
+from theorems.records import Claim, Hypothesis, Quantity, Role, Scope, Strength, Theorem
 from theorems.statements.notation import (
     Lambda,
     R,
@@ -73,15 +74,7 @@ THEOREM_E = Theorem(
             nonlinear=True,
         ),
     ),
-    proof=(
-        ProofStep("analytic", "E1: layer by layer, |dz_l| <= a_l Lp |dz_{l-1}| + p_l t_l, and Cauchy-Schwarz"),
-        ProofStep("analytic", "E3: the backward signals, downwards from the output layer, by the product rule"),
-        ProofStep(
-            "analytic",
-            "E4: the second derivative is bilinear in the layers' directions; its norm is at most alpha lambda_max(M)",
-        ),
-        ProofStep("identity", "K - K_0 = DF_0 E^* + E DF^* with E = DF - DF_0"),
-    ),
+    proof=lemmas.PROOF,
     source=framework("constants of the multilayer perceptron on a ball about its initialization"),
     strength=Strength.UPPER,
     role=Role.ALONG,

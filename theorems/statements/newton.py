@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from sympy import Integer, sqrt
 
-from theorems.records import Constant, Hypothesis, ProofStep, Quantity, Role, Source, Strength, Theorem
+from theorems.ledger import Identity, ProofStep
+from theorems.lemmas import newton as lemmas
+from theorems.records import Constant, Hypothesis, Quantity, Role, Source, Strength, Theorem
 from theorems.statements.notation import R, beta, lambda0, positive, q, rbar
 
 newton_step = positive("newton_step")
+
+_QUOTIENT = 2 * beta * newton_step / sqrt(lambda0)
 
 THEOREM_N = Theorem(
     id="N",
@@ -29,7 +33,7 @@ THEOREM_N = Theorem(
         Hypothesis("radius", "the ball holds the solution", R - rbar, strict=False),
     ),
     constants=(
-        Constant(q, 2 * beta * newton_step / sqrt(lambda0), "N = 2 beta |DF^+ e|/sigma"),
+        Constant(q, _QUOTIENT, "N = 2 beta |DF^+ e|/sigma"),
         Constant(
             rbar,
             2 * newton_step / (Integer(1) + sqrt(1 - q)),
@@ -38,9 +42,11 @@ THEOREM_N = Theorem(
     ),
     claims=(),
     proof=(
-        ProofStep("analytic", "restricted to theta + range DF^*, DF is invertible with inverse of norm 1/sigma"),
-        ProofStep("analytic", "the classical Newton-Kantorovich theorem with h = beta |DF^+ e|/sigma <= 1/2"),
-        ProofStep("identity", "(sigma/beta)(1 - sqrt(1 - N)) = 2 |DF^+ e|/(1 + sqrt(1 - N))"),
+        *lemmas.PROOF,
+        ProofStep(
+            "the record's radius is that root: (sigma/beta)(1 - sqrt(1 - N)) = 2 |DF^+ e|/(1 + sqrt(1 - N))",
+            Identity(sqrt(lambda0) / beta * (1 - sqrt(1 - _QUOTIENT)), 2 * newton_step / (1 + sqrt(1 - _QUOTIENT))),
+        ),
     ),
     source=Source(
         authors="L. V. Kantorovich and G. P. Akilov",

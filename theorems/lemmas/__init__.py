@@ -1,0 +1,1 @@
+"""The proofs of the statements, step by step, one file a family."""
