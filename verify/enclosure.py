@@ -144,5 +144,6 @@ def _proved(hypothesis: Hypothesis, margin: Any) -> bool:
 
 
 def enclosed_constant(ball: Any, rigor: Rigor) -> Enclosed:
+    """A constant from its ball."""
     low, high = lower(ball), upper(ball)
     return Enclosed(float((low + high) / 2), low, high, rigor)
