@@ -76,3 +76,32 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+CHECKER = ("checker", "checker_balls")
+FORMAT = ("certificate_file", "certificate_arrays", "certificate_expression", "errors", "fields", "files")
+CHECKER_LINES = 300
+
+
+@pytest.mark.parametrize("name", [*CHECKER, *FORMAT])
+def test_the_checker_shares_only_the_file_format(name: str) -> None:
+    """Standard library, python-flint and the format's modules, which themselves import no arithmetic but Python's."""
+    path = ROOT / "verify" / f"{name}.py"
+    names = imported(ast.parse(path.read_text()))
+    ours = {module for module in names if module.split(".")[0] in OURS}
+    allowed = {f"verify.{module}" for module in (*FORMAT, *(CHECKER if name in CHECKER else ()))} | {"theorems.errors"}
+    assert ours <= allowed
+    foreign = {module.split(".")[0] for module in names - ours} - sys.stdlib_module_names
+    assert foreign <= ({"flint"} if name in CHECKER else set())
+    assert name not in CHECKER or len(path.read_text().splitlines()) <= CHECKER_LINES
+
+
+def test_the_checker_loads_no_other_arithmetic() -> None:
+    code = (
+        "import sys, verify.checker\n"
+        "ours = {n for n in sys.modules if n.split('.')[0] in ('theorems', 'numerics')} - {'theorems', 'theorems.errors'}\n"
+        "other = {'numpy', 'sympy', 'mpmath', 'scipy', 'numba'} & set(sys.modules) | ours\n"
+        "sys.exit(f'imported {other}' if other else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

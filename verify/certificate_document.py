@@ -12,8 +12,9 @@ from typing import Any
 
 from theorems.records import Theorem
 from verify.certificate import Certificate, Enclosed, Witness
+from verify.floating_run import FloatingRun, NotCovered
 from verify.result import outward
-from verify.rigor import Rigor
+from verify.rigor import Rigor, decimal_above
 from verify.setup import Setup
 
 SCHEMA = "overparam-certificate-1"
@@ -28,6 +29,9 @@ GIVEN = {
     "ball_radius": "R",
 }
 BOUNDS = ("slope", "curvature", "operator_norms", "forward_norms", "gram_norms", "schur", "backward_sup", "backward_norms")
+INEXACT_THEOREMS = ("A", "A-square")
+# The error is rounded up to 6 digits, by a relative 1e-5 at most, and the floor is proportional to it.
+INEXACT_ROOM = Fraction(10001, 10000)
 CONCLUSIONS = {
     "path_length_at_most": ("rbar", True),
     "residual_factor_at_most": ("rate", True),
@@ -36,8 +40,13 @@ CONCLUSIONS = {
 }
 
 
-def certificate_document(setup: Setup, certificate: Certificate, arrays_sha256: str) -> dict[str, Any] | None:
-    """The document of a rigorous certificate, or None for any other. arrays_sha256: of certificate.npz beside it."""
+def certificate_document(
+    setup: Setup, certificate: Certificate, arrays_sha256: str, on_ball: FloatingRun | NotCovered | None = None
+) -> dict[str, Any] | None:
+    """The document of a rigorous certificate, or None for any other.
+
+    arrays_sha256: of certificate.npz beside it. on_ball: Theorem A1 on the certificate's ball.
+    """
     witness, theorem = certificate.witness, certificate.theorem
     if not certificate.certified or certificate.rigor is not Rigor.RIGOROUS or witness is None or theorem is None:
         return None
@@ -61,7 +70,7 @@ def certificate_document(setup: Setup, certificate: Certificate, arrays_sha256: 
         "constants": _constants(theorem, certificate),
         "hypotheses": _hypotheses(theorem, witness),
         "conclusions": {key: _conclusion(certificate.constants[name], above) for key, (name, above) in CONCLUSIONS.items()},
-        "inexact": None,
+        "inexact": _inexact(theorem, on_ball),
     }
 
 
@@ -86,6 +95,17 @@ def _constants(theorem: Theorem, certificate: Certificate) -> dict[str, dict[str
 
 def _hypotheses(theorem: Theorem, witness: Witness) -> list[dict[str, Any]]:
     return [{"id": h.id, "strict": h.strict, "margin": _ends(witness.margins[h.id])} for h in theorem.hypotheses]
+
+
+def _inexact(theorem: Theorem, on_ball: FloatingRun | NotCovered | None) -> dict[str, Any] | None:
+    """Theorem A1 over half the steps that it covers; over all of them its floor would be infinite."""
+    if theorem.id not in INEXACT_THEOREMS or not isinstance(on_ball, FloatingRun) or on_ball.lasting.steps < 1:
+        return None
+    return {
+        "gradient_error": str(decimal_above(Fraction(on_ball.gradient_error), 6)),
+        "steps": on_ball.lasting.steps,
+        "floor": str(decimal_above(Fraction(on_ball.lasting.floor) * INEXACT_ROOM, 6)),
+    }
 
 
 def _conclusion(enclosed: Enclosed, above: bool) -> str:

@@ -24,6 +24,7 @@ from verify.point import Point
 from verify.rigor import Rigor, decimal_above, decimal_below, worst
 
 Array = NDArray[np.float64]
+BALL_ROOM = Fraction(1, 1 << 12)  # relative, of the radius
 
 
 def beta_floor(lambda0: float, residual: float) -> float:
@@ -42,9 +43,18 @@ class Enclosure:
 
 def enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) -> Enclosure | None:
     """Evaluate the theorem in balls that contain the point's numbers; None when a hypothesis does not hold throughout."""
+    if point.exact is None:
+        return _enclose_on(attempt, point, loss, share, Fraction(0))
+    # A ball a little larger than the path, if it passes, leaves Theorem A1 room for errors.
+    roomy = _enclose_on(attempt, point, loss, share, BALL_ROOM)
+    return roomy if roomy is not None else _enclose_on(attempt, point, loss, share, Fraction(0))
+
+
+def _enclose_on(attempt: Attempt, point: Point, loss: LossConstants, share: float, room: Fraction) -> Enclosure | None:
+    """The same on the ball of the attempt's radius, enlarged by a relative ``room`` for an exact point."""
     theorem = attempt.theorem
     with working_precision():
-        stated, values, bounds = _values_in_balls(attempt, point, loss, share)
+        stated, values, bounds = _values_in_balls(attempt, point, loss, share, room)
         constants = theorem.evaluate_constants(values, BALL)
         margins = theorem.margins(constants, BALL)
         if not all(_proved(hypothesis, margins[hypothesis.id]) for hypothesis in theorem.hypotheses):
@@ -62,7 +72,7 @@ def enclose(attempt: Attempt, point: Point, loss: LossConstants, share: float) -
 
 
 def _values_in_balls(
-    attempt: Attempt, point: Point, loss: LossConstants, share: float
+    attempt: Attempt, point: Point, loss: LossConstants, share: float, room: Fraction
 ) -> tuple[dict[str, Fraction], dict[str, Any], BallBounds]:
     """The theorem's quantities as exact rationals (for an exact point, else empty) and as balls, and the recursion on B(R)."""
     floor = beta_floor(point.lambda_min - point.eigenvalue_error, point.residual)
@@ -80,7 +90,7 @@ def _values_in_balls(
             "beta": BALL.maximum(bounds.beta, BALL.constant(exactly(floor))),
         }
         return {}, {name: BALL.constant(value) for name, value in exact.items()} | measured, bounds
-    radius = Fraction(decimal_above(exactly(attempt.radius), NORM_DIGITS))
+    radius = Fraction(decimal_above(exactly(attempt.radius) * (1 + room), NORM_DIGITS))
     bounds = ball_bounds(point.signals_in_balls(), BALL.constant(radius), BALL)
     stated = {
         "L": Fraction(point.exact.smoothness),

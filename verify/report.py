@@ -12,8 +12,10 @@ from rich.text import Text
 
 from theorems.catalogue import THEOREMS
 from verify.certificate import Certificate
+from verify.floating_run import NotCovered
 from verify.result import Verification, statements_used
 from verify.rigor import Rigor, decimal_above, decimal_below
+from verify.run_guarantee import RunGuarantee
 from verify.verdict import CheckedClaim, Verdict
 
 NOT_COUNTED = "not counted as checks"
@@ -130,8 +132,25 @@ def _rigor_lines(verification: Verification) -> list[str]:
     """What of all that is printed is enclosed and what is not, where a certificate is rigorous."""
     if verification.certificate.rigor is not Rigor.RIGOROUS:
         return []
-    lines = ["  rigorous: every number of this certificate is enclosed, from the exact weights and data (docs/rigor.md)"]
+    lines = [*_covered_lines(verification.guarantee)]
+    lines += ["  rigorous: every number of this certificate is enclosed, from the exact weights and data (docs/rigor.md)"]
     return [*lines, "  floating point: the run as it was measured, hence the checks below"] if verification.claims else lines
+
+
+def _covered_lines(guarantee: RunGuarantee | None) -> list[str]:
+    """Theorem A1: how long the float64 run of this program keeps to the certificate, and how far down."""
+    if guarantee is None:
+        return []
+    found = guarantee.best
+    if isinstance(found, NotCovered):
+        return [f"  the float64 run from there is not covered (Theorem A1): {found.reason}"]
+    floor = found.lasting if found.settling is None else found.settling
+    line = (
+        f"  the float64 run of this program keeps to it for {found.steps:,} steps (Theorem A1, {found.rigor.value}): its gradients "
+        f"err by at most {shown_above(Fraction(found.gradient_error), 2)}, and its residual falls below "
+        f"{shown_above(2 * Fraction(floor.floor), 2)} within {floor.steps:,} steps"
+    )
+    return [line, *([f"    not enclosed: {'; '.join(found.taints)}"] if found.taints else [])]
 
 
 REMEDIES = {

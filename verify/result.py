@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import platform
@@ -14,9 +15,11 @@ import numpy as np
 
 from theorems.catalogue import THEOREMS
 from verify.certificate import Attempt, Certificate, Enclosed
+from verify.floating_run import NotCovered
 from verify.rigor import float_above
 from verify.run import MeasuredRun
-from verify.setup import Setup
+from verify.run_guarantee import RunGuarantee
+from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim, Verdict, counted
 
 SCHEMA = "overparam-result-1"
@@ -28,7 +31,7 @@ PUBLIC_NAMES = {"rbar": "radius", "eta": "step_size", "L": "smoothness", "R": "b
 
 @dataclass(frozen=True)
 class Verification:
-    """Everything ``overparam verify`` found out."""
+    """Everything ``overparam verify`` found out. guarantee: what a rigorous certificate says about the float64 run."""
 
     setup: Setup
     start: Certificate
@@ -37,6 +40,8 @@ class Verification:
     step_size: float | None
     claims: tuple[CheckedClaim, ...]
     timing: dict[str, float]
+    guarantee: RunGuarantee | None = None
+    certified_theta: Theta | None = None
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -153,6 +158,7 @@ def result_json(verification: Verification, files: dict[str, str]) -> dict[str, 
         "certificate": certificate_json(verification.certificate, setup.at_initialization),
         "certificate_at_start": certificate_json(verification.start, setup.at_initialization),
         "existence": existence_json(run),
+        "floating_point_run": guarantee_json(verification.guarantee),
         "claims": [claim_json(claim) for claim in verification.claims],
         "counts": {verdict.name: count for verdict, count in verification.counts.items()},
         "status": verification.status,
@@ -181,6 +187,27 @@ def existence_json(run: MeasuredRun | None) -> dict[str, Any] | None:
         "step": found.step,
         "quotient": float_above(found.bound.quotient),
         "distance": float_above(found.bound.distance),
+    }
+
+
+def guarantee_json(guarantee: RunGuarantee | None) -> dict[str, Any] | None:
+    """Theorem A1's entry: for how many steps the float64 run follows the envelope, and to which floor; or why for none."""
+    if guarantee is None:
+        return None
+    found = guarantee.best
+    if isinstance(found, NotCovered):
+        return {"theorem": "A1", "covered": False, "hypothesis": found.hypothesis, "reason": found.reason}
+    envelopes = {"lasting": found.lasting, "settling": found.settling}
+    return {
+        "theorem": "A1",
+        "covered": True,
+        "rigor": found.rigor.value,
+        "not_enclosed": list(found.taints),
+        "gradient_error": found.gradient_error,
+        "steps": found.steps,
+        "residual_at_most": found.residual_bound,
+        "ball_radius": found.ball_radius,
+        **{name: None if item is None else dataclasses.asdict(item) for name, item in envelopes.items()},
     }
 
 
@@ -219,8 +246,7 @@ def versions() -> dict[str, str]:
 def certificate_arrays(verification: Verification) -> dict[str, np.ndarray[Any, Any]]:
     """What lies behind the certificate, exactly: weights at the certification step, data, weights of the points, offsets."""
     setup, architecture = verification.setup, verification.setup.architecture
-    run = verification.run
-    theta = run.certified_theta if run is not None else None
+    theta = verification.certified_theta
     arrays: dict[str, np.ndarray[Any, Any]] = {
         "X": setup.dataset.inputs,
         "y": setup.dataset.targets,

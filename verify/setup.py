@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from numerics import losses as loss_kernels
 from numerics.activations import BUILTIN, ActivationKernel
-from numerics.enclosed import enclosed_snapshot
+from numerics.enclosed import EnclosedSnapshot, enclosed_snapshot
 from numerics.errors import NumericsError
 from numerics.losses import LossKernel
 from numerics.network import Architecture, initialize
@@ -27,21 +27,19 @@ from numerics.rounding import ACTIVATION_ULPS
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
 from numerics.training import GradientDescent
 from theorems.activations import Activation
-from theorems.arithmetic import FLOAT
 from theorems.errors import InputError
 from theorems.losses import Loss, LossConstants
-from theorems.records import evaluate_expression
 from theorems.statements.newton import THEOREM_N
 from verify.accuracy import SAFETY, measured_ulps, residual_in_balls, slope_error
 from verify.certificate import Certificate, certify, existence_bound, refused
 from verify.certificate_record import ExistenceBound
 from verify.data import Dataset, load_data
 from verify.enclosed_point import enclosed_activation, exact_bounds, loss_decimals, newton_step, residual_above
-from verify.errors import ProblemError
 from verify.expressions import activation_of, loss_of
 from verify.fields import one_line
 from verify.kernels import activation_kernel, loss_kernel
 from verify.memory import require_memory, required_memory
+from verify.minimizers import SHOWN_RANGE, minimizers
 from verify.point import PhiBounds, Point, exact_point, fan_in_squares, signals_from
 from verify.problem import Problem
 from verify.rigor import Rigor
@@ -50,9 +48,7 @@ from verify.weights import architecture_of, load_offsets, load_weights
 Theta = NDArray[np.float64]
 UNIT_ROUNDOFF = 2.0**-53
 GAP_ACCURACY = 200 * UNIT_ROUNDOFF  # relative, of a loss gap computed by quadrature; the tests of numerics.losses hold it to this
-SHOWN_RANGE = (-50.0, 50.0)
 DIVERGED = 1e100  # outputs or kernel entries beyond this belong to a run that diverges
-FLAT = 1e-6  # what a bounded loss may still gain beyond SHOWN_RANGE
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ class Setup:
             self.dataset.sample_weights,
             slope_bound=slope,
             curvature_bound=curvature,
-            activation_ulps=ACTIVATION_ULPS if self.bounds is None else self.bounds.ulps,
+            activation_ulps=self.activation_ulps,
             smoothness=self.smoothness,
         )
 
@@ -166,7 +162,9 @@ class Setup:
         assert self.bounds is not None
         residual, gap_error = self._residual(theta, found)
         condition = math.sqrt(self.smoothness / self.mu)
-        error = condition * found.errors.residual + found.errors.residual_relative * residual + gap_error
+        error = (
+            condition * (found.errors.residual + self._subtraction_error) + found.errors.residual_relative * residual + gap_error
+        )
         return Point(
             step=step,
             signals=signals_from(self.architecture, found, self.bounds),
@@ -182,17 +180,26 @@ class Setup:
         )
 
     @property
+    def activation_ulps(self) -> float:
+        """The accuracy taken for the activation's kernel where it is not proved (see ``numerics.rounding``)."""
+        return ACTIVATION_ULPS if self.bounds is None else self.bounds.ulps
+
+    @property
     def rigorous(self) -> bool:
         """Whether the problem asks for certificates in which every number is enclosed."""
         return self.problem.certificate.rigor == Rigor.RIGOROUS.value
+
+    def enclosed(self, theta: Theta) -> EnclosedSnapshot:
+        """Everything measured at theta, enclosed. Raises NumericsError where something cannot be."""
+        assert self.bounds is not None
+        activation = enclosed_activation(self.activation, (self.bounds.slope, self.bounds.curvature))
+        return enclosed_snapshot(self.architecture, activation, theta, self.dataset.inputs, self.dataset.sample_weights)
 
     def exact_point(self, theta: Theta, step: int) -> Point:
         """The point at theta with every number proved. Raises NumericsError or InputError where something cannot be bounded."""
         assert self.bounds is not None
         assert self.loss_constants is not None
-        data, suprema = self.dataset, (self.bounds.slope, self.bounds.curvature)
-        activation = enclosed_activation(self.activation, suprema)
-        found = enclosed_snapshot(self.architecture, activation, theta, data.inputs, data.sample_weights)
+        data, suprema, found = self.dataset, (self.bounds.slope, self.bounds.curvature), self.enclosed(theta)
         mu, smoothness = loss_decimals(self.loss_constants.mu.lower, self.loss_constants.smoothness.upper)
         residual = residual_above(self.loss, found.outputs, self.offsets, data.targets, data.sample_weights, mu)
         # For the square loss the minimizers are the targets; others are the middles of enclosures of relative width 2^-61.
@@ -216,12 +223,13 @@ class Setup:
         s = sqrt(2 (h - h*)/mu) is sqrt(L/mu)-Lipschitz in the outputs. deviation: the largest relative error of the gaps' root seen
         at the marks, against balls (0 for the square loss).
         """
-        condition = math.sqrt(self.smoothness / self.mu)
-        error = condition * output + relative * residual
-        if self.loss.is_square:
-            return error
-        largest = float(np.abs(self.minimizers).max())
-        return error + float(np.maximum(GAP_ACCURACY, SAFETY * deviation)) * residual + 2 * condition * UNIT_ROUNDOFF * largest
+        error = math.sqrt(self.smoothness / self.mu) * (output + self._subtraction_error) + relative * residual
+        return error if self.loss.is_square else error + float(np.maximum(GAP_ACCURACY, SAFETY * deviation)) * residual
+
+    @property
+    def _subtraction_error(self) -> float:
+        """What rounding f - offset and then y - t costs in the nu-norm, beside a relative error of the residual: u |t| each."""
+        return 2 * UNIT_ROUNDOFF * float(np.abs(self.minimizers).max())
 
     def gradient_error(self, constant: float, slope: float, residual: Any, lambda_max: float, loss_slope: float) -> Any:
         """Bound of the error of the gradient norms of a run.
@@ -306,7 +314,7 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
     if weights is not None:
         theta = load_weights(weights, architecture)
         offsets = load_offsets(weights, dataset.inputs, dataset.outputs) if problem.network.centered else None
-    minimizers = _minimizers(chosen_loss, dataset, constants is not None)
+    targets_minimizers = minimizers(chosen_loss, dataset.targets, constants is not None)
     setup = Setup(
         problem=problem,
         dataset=dataset,
@@ -318,7 +326,7 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
         bounds=bounds,
         loss_constants=constants,
         refusal=phi_refusal or loss_refusal or _data_refusal(architecture, dataset),
-        minimizers=minimizers,
+        minimizers=targets_minimizers,
         offsets=offsets if offsets is not None else _offsets(problem, architecture, kernel, initial, dataset),
         at_initialization=weights is None,
     )
@@ -367,28 +375,3 @@ def _offsets(
         return np.zeros_like(dataset.targets)
     found = snapshot(architecture, kernel, theta0, dataset.inputs, dataset.sample_weights)
     return np.ascontiguousarray(found.outputs)
-
-
-def _minimizers(chosen: Loss, dataset: Dataset, certifiable: bool) -> NDArray[np.float64]:
-    """argmin_y loss(y, t) for each target; for a loss without L and mu, whose residual is only shown, sought on SHOWN_RANGE."""
-
-    def enclosed(target: float) -> float:
-        enclosure = chosen.minimizer(target)
-        return float((enclosure.lower + enclosure.upper) / 2)
-
-    def sought(target: float) -> float:
-        def value(y: float) -> float:
-            found = float(evaluate_expression(chosen.expression, {"y": y, "t": target}, FLOAT))
-            return found if math.isfinite(found) else math.inf
-
-        low, high = SHOWN_RANGE
-        if min(value(2 * low), value(2 * high)) < min(value(low), value(high), value(target)) - FLAT:
-            raise ProblemError(
-                f"loss.name: {chosen.name} seems to have no lower bound in y for the target {target:g}; a loss needs one"
-            )
-        return float(scipy.optimize.minimize_scalar(value, bounds=SHOWN_RANGE, method="bounded").x)
-
-    found = {
-        float(target): enclosed(target) if certifiable else sought(target) for target in map(float, np.unique(dataset.targets))
-    }
-    return np.array([[found[target] for target in row] for row in dataset.targets.tolist()])

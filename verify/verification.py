@@ -16,6 +16,7 @@ from verify.problem import Problem
 from verify.remedies import with_remedies
 from verify.result import Verification
 from verify.run import MeasuredRun, Progress, measure_run
+from verify.run_guarantee import run_guarantee
 from verify.setup import Setup, Theta, prepare
 from verify.verdict import CheckedClaim
 
@@ -49,8 +50,9 @@ def verify(problem: Problem, progress: Progress = silent) -> Verification:
     certificate = run.certificate if run.certificate.certified else explain(setup, run.certificate)
     start = explain(setup, start) if not start.certified else start
     claims = check_run(setup, certificate, run, step_size)
+    covered = run_guarantee(setup, run.certified_theta, certificate) if run.certified_theta is not None else None
     timing = {"prepare": prepared - clock, "train": trained - prepared, "check": time.perf_counter() - trained}
-    return Verification(setup, start, certificate, run, step_size, tuple(claims), timing)
+    return Verification(setup, start, certificate, run, step_size, tuple(claims), timing, covered, run.certified_theta)
 
 
 def certify_only(problem: Problem, weights: Path | None = None) -> Verification:
@@ -59,7 +61,9 @@ def certify_only(problem: Problem, weights: Path | None = None) -> Verification:
     setup, theta0 = prepare(problem, weights)
     start, step_size = start_certificate(setup, theta0)
     start = start if start.certified else explain(setup, start)
-    return Verification(setup, start, start, None, step_size, (), {"certify": time.perf_counter() - clock})
+    covered = run_guarantee(setup, theta0, start) if start.certified else None
+    timing = {"certify": time.perf_counter() - clock}
+    return Verification(setup, start, start, None, step_size, (), timing, covered, theta0 if start.certified else None)
 
 
 def start_certificate(setup: Setup, theta0: Theta) -> tuple[Certificate, float]:

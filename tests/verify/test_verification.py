@@ -39,6 +39,27 @@ def test_built_in_problem_is_certified_along_the_run(built_in: Verification) -> 
     assert all(claim.slack is not None and claim.slack >= 1 for claim in built_in.claims)
 
 
+def test_rounding_of_the_subtracted_offset_is_charged() -> None:
+    """f - offset is rounded at the size of the target, however small the network's own rounding is (found by a colleague's
+    proof)."""
+    setup, theta = prepare(problem(network={"hidden": [32], "output_scale": 1e-12}))
+    point = setup.point(theta, 0, setup.snapshot(theta))
+    moved = dataclasses.replace(setup, offsets=setup.offsets + 1 / 3, minimizers=setup.minimizers)
+    data = setup.dataset
+    with mp.workdps(40):
+        outputs = setup.snapshot(theta).outputs
+        total = mp.mpf(0)
+        for i in range(data.points):
+            e = mp.mpf(float(outputs[i, 0])) - mp.mpf(float(moved.offsets[i, 0])) - mp.mpf(float(data.targets[i, 0]))
+            total += mp.mpf(float(data.sample_weights[i])) * e**2
+        exact = mp.sqrt(total)
+        found = moved.point(theta, 0, moved.snapshot(theta))
+        assert abs(mp.mpf(found.residual) - exact) <= found.residual_error
+    # Without the term the bound would be the network's own rounding, times 1e-12.
+    assert found.residual_error >= 2.0**-53
+    assert point.residual_error >= 2.0**-53
+
+
 def forward(architecture: Architecture, theta: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     """The network with one hidden tanh layer, by the definition."""
     first, second = architecture.weight(theta, 1), architecture.weight(theta, 2)

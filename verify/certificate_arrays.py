@@ -1,0 +1,178 @@
+"""The arrays of a certificate: the .npz file beside it, read without NumPy and without trust.
+
+Of the formats that .npz allows, only what np.savez and np.savez_compressed write for float64 in C order is read. The directory of
+the zip file is bounded before it is parsed, every size is compared with the size that the directory states before room is made,
+and no more than that is decompressed. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import re
+import struct
+import sys
+import zipfile
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+
+from verify.certificate_file import Certificate, bounded_content
+from verify.errors import ProblemError
+from verify.fields import listing, one_line
+
+NPZ_BYTES = 1 << 27
+NUMBERS = 1 << 23  # doubles in all arrays together; the checker takes some 300 bytes for each
+WORK = 1 << 35  # multiplications of balls: some minutes
+JET_WORK = 100  # what one value of the activation with its derivatives costs for each character, in multiplications
+_MEMBERS, _DIRECTORY_BYTES, _HEADER_BYTES = 1000, 1 << 18, 4096
+_HEADER = re.compile(rb"\{'descr': '<f8', 'fortran_order': False, 'shape': \(((?:[0-9]{1,10}(?:, |,|(?=\)))){0,4})\), \} *\n")
+
+
+@dataclass(frozen=True)
+class Doubles:
+    """An array of float64 in C order."""
+
+    shape: tuple[int, ...]
+    values: array[float]
+
+
+class Archive:
+    """The .npz file of a certificate: ``sha256`` of its bytes, and its arrays on request.
+
+    Raises ProblemError when the file is missing, too large, behind a symbolic link, or not a complete zip file.
+    """
+
+    def __init__(self, certificate_path: Path, name: str) -> None:
+        self.what = f"the arrays {name!r}"
+        path = certificate_path.parent / name  # a bare name: the format has no separators
+        if path.is_symlink():
+            raise ProblemError(f"{self.what} must be a file beside the certificate, not a symbolic link")
+        content = bounded_content(path, self.what, NPZ_BYTES)
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        self._zip = self._opened(content)
+        self._left = NUMBERS
+
+    def _opened(self, content: bytes) -> zipfile.ZipFile:
+        """The end record says how large the directory is; it is read first, so that a directory of millions stays unread."""
+        end = content[-22:]
+        if len(end) < 22 or end[:4] != b"PK\5\6" or end[-2:] != b"\0\0" or content[-42:-38] == b"PK\6\7":
+            raise ProblemError(f"{self.what} cannot be read as .npz: no end of a zip file where it should be; is it truncated?")
+        members, directory_bytes = struct.unpack("<HI", end[10:16])
+        if members > _MEMBERS or directory_bytes > _DIRECTORY_BYTES:
+            raise ProblemError(f"{self.what} must hold at most {_MEMBERS} arrays, and claims {members}")
+        try:
+            opened = zipfile.ZipFile(io.BytesIO(content))
+        except Exception as error:  # zipfile raises more kinds than it documents
+            raise self._unreadable(error) from None
+        names = opened.namelist()
+        if len(set(names)) != len(names):
+            raise ProblemError(f"{self.what} must not name a member twice, got {listing(names)}")
+        return opened
+
+    def read(self, name: str) -> Doubles:
+        """Return an array; raises ProblemError when it is missing, malformed, not finite float64, or too large."""
+        try:
+            info = self._zip.getinfo(f"{name}.npy")
+        except KeyError:
+            raise ProblemError(f"{self.what} has no array {name!r}") from None
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
+            raise ProblemError(f"array {name!r} of {self.what} must be stored or deflated, and not encrypted")
+        if info.file_size > 8 * self._left + _HEADER_BYTES:
+            raise ProblemError(
+                f"{self.what} must hold at most {NUMBERS} numbers in all, and {name!r} alone claims {info.file_size} bytes"
+            )
+        try:
+            with self._zip.open(info) as file:
+                header = file.read(min(info.file_size, _HEADER_BYTES))
+                shape, start = _header(header)
+                if start + 8 * math.prod(shape) != info.file_size:
+                    raise ValueError(f"it claims shape {shape}, but {info.file_size - start} bytes follow its header")
+                content = header[start:] + file.read(
+                    info.file_size - len(header) + 1
+                )  # past the end, where the checksum is compared
+            if len(content) != 8 * math.prod(shape):
+                raise ValueError("it is shorter or longer than it claims")
+        except Exception as error:  # zipfile, zlib and struct raise more kinds than they document
+            raise self._unreadable(error, name) from None
+        values = array("d")
+        values.frombytes(content)
+        if sys.byteorder == "big":
+            values.byteswap()
+        if not all(map(math.isfinite, values)):
+            raise ProblemError(f"array {name!r} of {self.what} must be finite, and holds NaN or an infinity")
+        self._left -= len(values)
+        return Doubles(shape, values)
+
+    def _unreadable(self, error: Exception, name: str = "") -> ProblemError:
+        place = f"array {name!r} of " if name else ""
+        return ProblemError(f"{place}{self.what} cannot be read as .npz: {(one_line(error) or type(error).__name__)[:200]}")
+
+
+def _header(content: bytes) -> tuple[tuple[int, ...], int]:
+    """Return the shape that a .npy header claims, and where the numbers begin."""
+    if content[:8] == b"\x93NUMPY\1\0":
+        start, length = 10, struct.unpack("<H", content[8:10])[0]
+    elif content[:8] == b"\x93NUMPY\2\0":
+        start, length = 12, struct.unpack("<I", content[8:12])[0]
+    else:
+        raise ValueError("it is not an array in the .npy format 1.0 or 2.0")
+    if start + length > len(content):
+        raise ValueError("its header is longer than the array, or than any header of a plain array")
+    match = _HEADER.fullmatch(content[start : start + length])
+    if match is None:
+        raise ValueError("it must hold little-endian float64 in C order")
+    return tuple(int(size) for size in match[1].replace(b",", b" ").split()), start + length
+
+
+def read_arrays(archive: Archive, certificate: Certificate) -> dict[str, Doubles]:
+    """Return X, y, sample_weights, offsets, W1, ..., WL and, with biases, b1, ..., bL. Other arrays are ignored."""
+    layers = range(1, len(certificate.network.sizes))
+    names = ["X", "y", "sample_weights", "offsets", *(f"W{layer}" for layer in layers)]
+    if certificate.network.bias_scale != 0:
+        names += [f"b{layer}" for layer in layers]
+    found = {name: archive.read(name) for name in names}
+    if not all(weight > 0 for weight in found["sample_weights"].values):
+        raise ProblemError("sample_weights must be positive")
+    return found
+
+
+def wrong_shape(certificate: Certificate, arrays: dict[str, Doubles]) -> str:
+    """Return what is wrong with the shapes of arrays and bounds, or an empty string."""
+    sizes, bounds = certificate.network.sizes, certificate.bounds
+    layers, points = len(sizes) - 1, len(arrays["sample_weights"].values)
+    wanted = {"X": (points, sizes[0]), "y": (points, sizes[-1]), "sample_weights": (points,), "offsets": (points, sizes[-1])}
+    for layer in range(1, layers + 1):
+        wanted |= {f"W{layer}": (sizes[layer], sizes[layer - 1]), f"b{layer}": (sizes[layer],)}
+    for name, item in arrays.items():
+        if item.shape != wanted[name]:
+            return f"array {name} must have shape {wanted[name]}, and has {item.shape}"
+    rows = {
+        "operator_norms": layers,
+        "gram_norms": layers,
+        "forward_norms": layers,
+        "backward_sup": layers - 1,
+        "backward_norms": layers,
+    }
+    for name, length in rows.items():
+        given = getattr(bounds, name)
+        if len(given) != length:
+            return f"bounds.{name} must have {length} entries, one for each layer, and has {len(given)}"
+        for index, row in enumerate(given):
+            if isinstance(row, tuple) and len(row) != points:
+                return f"bounds.{name}[{index}] must have {points} entries, one for each point, and has {len(row)}"
+    return ""
+
+
+def require_affordable(certificate: Certificate, points: int) -> None:
+    """Refuse with a ProblemError a certificate whose check would take more than WORK multiplications."""
+    sizes = certificate.network.sizes
+    columns, jet = points * sizes[-1], JET_WORK * (10 + len(certificate.network.activation))
+    work = 4 * columns**3
+    for below, here in zip(sizes, sizes[1:], strict=False):
+        least = min(below, here)
+        work += below * here * (points + columns) + least * below * here + least**3  # signals, operator norm
+        work += columns**2 * here + points**2 * below + points**3 + jet * points * here + 20 * columns * here  # Gram matrices
+    if work > WORK:
+        raise ProblemError(f"the check would need {work:.1e} multiplications, more than the {WORK:.1e} that it may take")
