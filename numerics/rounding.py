@@ -7,10 +7,10 @@ trusted to
 
     |fl phi(z) - phi(z)| <= A u (|phi(0)| + Lp |z|),     |fl phi'(z) - phi'(z)| <= A u Lp,     A = ACTIVATION_ULPS,
 
-which the tests check for every built-in kernel against high precision; Lp = sup|phi'|, Lpp = sup|phi''|. A user's
-expression that cancels, such as (s + 10^8) - 10^8, does not keep to it. ^ marks computed quantities; "exact" is the
-network of the exact real numbers sigma_w, sigma_b, alpha and theta, so that the rounding of c_l = sigma_w/sqrt(m_{l-1})
-counts.
+which ``verify.kernel_accuracy`` proves for every smooth built-in kernel by running its source on abstract numbers; Lp = sup|phi'|,
+Lpp = sup|phi''|. A user's expression that cancels, such as (s + 10^8) - 10^8, does not keep to it. ^ marks computed quantities;
+"exact" is the network of the exact real numbers sigma_w, sigma_b, alpha and theta, so that the rounding of c_l =
+sigma_w/sqrt(m_{l-1}) counts.
 
 Where Lp or Lpp is not known (the rectifier has no Lpp) there is no bound and the value is infinity: a difference
 below it is undecided.

@@ -158,6 +158,8 @@ def derivatives(phi: Callable[[Any], Any], at: Any, order: int) -> list[Any]:
         found = phi(arb_series([at, arb(1)], order + 1)) + arb_series([arb(0)], order + 1)
     except (ValueError, ZeroDivisionError):  # a divisor that may be zero
         return [arb.nan()] * (order + 1)
+    if found.prec <= order:  # a coefficient that is not known would read as an exact zero
+        return [arb.nan()] * (order + 1)
     return [found[k] * (1, 1, 2, 6)[k] for k in range(order + 1)]
 
 
