@@ -208,6 +208,10 @@ def falsify(identifier: str, examples: int, seed: int, mutate: bool, out: Path |
     from verify.falsify.report import as_text as as_report
     from verify.falsify.report import script
 
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        from verify.errors import ProblemError
+
+        raise ProblemError(f"--out {str(out)!r} cannot be written: it must be a file in a folder that exists")
     with _stages() as progress:
         result = run_falsifier(theorem(identifier), examples, seed, mutate, progress=progress)
     program, claim = script(result)

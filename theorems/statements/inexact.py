@@ -7,11 +7,12 @@ from sympy import sqrt
 from theorems.ledger import Identity, ProofStep
 from theorems.lemmas import inexact as lemmas
 from theorems.records import Constant, Hypothesis, LossClass, Quantity, Role, Strength, Theorem
-from theorems.statements.composite import CONSTANTS, HYPOTHESES, KAPPA
+from theorems.statements.composite import CONSTANTS, HYPOTHESES, KAPPA, conserved_path, exit_radius
 from theorems.statements.notation import (
     COMPOSITE_QUANTITIES,
     L,
     Lambda,
+    R,
     beta_prime,
     eta,
     framework,
@@ -29,6 +30,7 @@ c1 = positive("c1")
 c2 = positive("c2")
 S = positive("S_k")
 q_k = positive("q_k")
+rbar_k = positive("rbar_k")
 
 C1 = sqrt(lambda0) + sqrt(Lambda * L / mu) / kappa
 
@@ -37,7 +39,7 @@ THEOREM_A1 = Theorem(
     title="Gradient descent with inexact gradients",
     statement=(
         "Under the hypotheses of Theorem A let theta_{k+1} = theta_k - eta (grad J(theta_k) + eps_k) with |eps_k| <= epsilon, "
-        "S_k = s_0 + k eta kappa c1 epsilon and q_k = 2 beta' S_k/(kappa lambda0). As long as q_k < 1 and R exceeds the path "
+        "S_k = s_0 + k eta kappa c1 epsilon and q_k = 2 beta' S_k/(kappa lambda0). As long as q_k < 1 and R > rbar_k, the path "
         "bound for S_k: s_k + kappa Phi(r_k) <= S_k, and "
         "s_{k+1} <= (1 - eta mu kappa lambda0 (1 - q_k)) s_k - eta mu beta' s_k^2 + eta c2 epsilon."
     ),
@@ -46,7 +48,11 @@ THEOREM_A1 = Theorem(
         Quantity(gradient_error, "bound of the error of every gradient, rounding of the update included"),
         Quantity(steps_covered, "number k of steps"),
     ),
-    hypotheses=(*HYPOTHESES, Hypothesis("q_k", "q_k < 1", 1 - q_k)),
+    hypotheses=(
+        *HYPOTHESES,
+        Hypothesis("q_k", "q_k < 1", 1 - q_k),
+        Hypothesis("radius_k", "the ball is larger than the path with all errors so far: R > rbar_k", R - rbar_k),
+    ),
     constants=(
         *CONSTANTS,
         Constant(c1, C1, "what an error of one step can add to s_0, over eta kappa"),
@@ -57,6 +63,7 @@ THEOREM_A1 = Theorem(
         ),
         Constant(S, s0 + steps_covered * eta * kappa * c1 * gradient_error, "the start's residual with all errors so far"),
         Constant(q_k, q * S / s0, "the quotient with all errors so far"),
+        Constant(rbar_k, exit_radius(S, kappa, sqrt(lambda0), q_k), "bound of the path length with all errors so far"),
     ),
     claims=(),
     proof=(
@@ -68,6 +75,12 @@ THEOREM_A1 = Theorem(
         ProofStep(
             "q_k is the record's: q_k kappa lambda0 = 2 beta' S_k",
             Identity((2 * beta_prime * s0 / (kappa * lambda0) * S / s0) * kappa * lambda0, 2 * beta_prime * S),
+        ),
+        ProofStep(
+            "rbar_k is the root of kappa Phi(r) = S_k: kappa (sigma0 r - beta' r^2/2) = S_k at r = rbar_k, in the record's form",
+            Identity(
+                conserved_path(kappa, sqrt(lambda0), q_k * kappa * lambda0 / (2 * S), exit_radius(S, kappa, sqrt(lambda0), q_k)), S
+            ),
         ),
         KAPPA,
     ),
