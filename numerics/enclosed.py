@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from numerics.blas import single_threaded_blas
 from numerics.definite import largest_eigenvalue_below, smallest_eigenvalue_above
 from numerics.midrad import (
+    LARGEST,
     TINY,
     MidRad,
     Scalar,
@@ -231,10 +232,13 @@ def newton_step_above(kernel: MidRad, lambda_min: float, error: MidRad) -> float
     kernel: (N, N). error: (N, 1). With any x and r = e - K x, <e, K^-1 e> = <x, e> + <x, r> + <r, K^-1 r>, so at most
     <x, e> + |x||r| + |r|^2/lambda_min; x is a float64 solution, about which nothing is assumed.
     """
-    if not (lambda_min > 0.0 and np.isfinite(kernel.mid).all() and np.isfinite(error.mid).all()):
+    if not (lambda_min > 0.0 and (np.abs(kernel.mid) <= LARGEST).all() and np.isfinite(error.mid).all()):
         return math.inf
     with single_threaded_blas():
-        x = exact(np.asarray(np.linalg.solve(kernel.mid, error.mid), dtype=np.float64))
+        solution = np.asarray(np.linalg.solve(kernel.mid, error.mid), dtype=np.float64)
+        if not (np.abs(solution) <= LARGEST).all():
+            return math.inf
+        x = exact(solution)
         rest = subtracted(error, product(kernel, x))
         aligned = product(x.T, error)
     size, left = float(column_norms(x)[0]), float(column_norms(rest)[0])

@@ -11,9 +11,9 @@ most eta/2). No order is assumed, so any BLAS and any number of threads will do;
 
 Radii are rounded too. Each is a quantity computed from nonnegative numbers by sums, products, quotients and roots with fewer
 than 2^30 roundings in a row, so the computed value is at least (1 - gamma) times the exact one, gamma < 2^-22: multiplying by
-1 + 2^-20 makes it an upper bound again. Underflow inside it is covered by adding TINY = 2^-800: entries and scalars above 2^100
-in size are refused, so that an absolute error of eta meets factors of at most 2^100 three times and 2^30 terms on its way. Where
-anything is not finite, the radius is not finite, and whoever asks for a bound is refused.
+1 + 2^-20 makes it an upper bound again. Underflow inside it is covered by adding TINY = 2^-800: what underflows, by at most eta, is
+afterwards multiplied only by a left factor of a product or by a scalar, which are refused above 2^100, and added up in fewer than
+2^30 terms. Where anything is not finite, the radius is not finite, and whoever asks for a bound is refused.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ def product(a: MidRad, b: MidRad) -> MidRad:
     length = a.mid.shape[1]
     if length >= LARGEST_SUM:
         raise NumericsError(f"a sum must have fewer than 2^30 terms to be enclosed, got {length}")
+    if np.abs(a.mid).max(initial=0.0) > LARGEST:  # what underflows in gamma |B| is multiplied by these
+        raise NumericsError("an enclosure needs left factors of at most 2^100 in size")
     mid = np.zeros((a.mid.shape[0], b.mid.shape[1]))
     rad = np.zeros_like(mid)
     blocks = max(-(-length // BLOCK), 1)

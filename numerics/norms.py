@@ -112,7 +112,7 @@ def _verified_upper_bound(symmetric: Array, estimate: float) -> float:
     scale = max(abs(estimate), float(np.abs(symmetric).max()))
     if scale == 0.0:
         return 0.0
-    excess = 4.0 * size * UNIT_ROUNDOFF * scale
+    excess = 4.0 * size * UNIT_ROUNDOFF * scale + SMALLEST_POSITIVE
     for _ in range(60):  # ends far earlier: c = n max|a_ij| always dominates, after at most 13 sixteenfold steps
         candidate = estimate + excess
         shifted = -symmetric

@@ -10,6 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Any
 
+from theorems.errors import InputError
 from theorems.records import Theorem
 from verify.certificate import Certificate, Enclosed, Witness
 from verify.floating_run import FloatingRun, NotCovered
@@ -81,7 +82,8 @@ def _texts(decimals: Any) -> Any:
 def _text(value: Fraction) -> str:
     """A rational that is a short decimal, as that decimal."""
     found = Decimal(value.numerator) / Decimal(value.denominator)
-    assert Fraction(found) == value, "a stated number must be a decimal"
+    if Fraction(found) != value:
+        raise InputError(f"a stated number must be a short decimal, got {value}")
     return str(found)
 
 

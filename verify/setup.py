@@ -32,6 +32,7 @@ from theorems.losses import Loss, LossConstants
 from theorems.statements.newton import THEOREM_N
 from verify.accuracy import SAFETY, measured_ulps, residual_in_balls, slope_error
 from verify.certificate import Certificate, certify, existence_bound, refused
+from verify.certificate_expression import parse_activation
 from verify.certificate_record import ExistenceBound
 from verify.data import Dataset, load_data
 from verify.enclosed_point import enclosed_activation, exact_bounds, loss_decimals, newton_step, residual_above
@@ -308,6 +309,8 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
     chosen_loss.check_targets(dataset.targets.ravel().tolist())
     kernel = activation_kernel(phi)
     bounds, phi_refusal = _phi_bounds(phi, kernel)
+    if phi_refusal is None and problem.certificate.rigor == Rigor.RIGOROUS.value:
+        parse_activation(phi.name)  # what a certificate states must be readable by its checker
     constants, loss_refusal = _loss_constants(chosen_loss, dataset)
     theta = initial = initialize(architecture, problem.network.output_layer, problem.network.seed)
     offsets = None

@@ -288,3 +288,5 @@ def test_without_a_positive_eigenvalue_there_is_no_newton_step() -> None:
     ones = MidRad(np.ones((2, 2)))
     assert newton_step_above(ones, 0.0, MidRad(np.ones((2, 1)))) == math.inf
     assert newton_step_above(ones, -1.0, MidRad(np.ones((2, 1)))) == math.inf
+    tiny = MidRad(1e-40 * np.eye(2))  # the solution would be too large to be enclosed
+    assert newton_step_above(tiny, 0.9e-40, MidRad(np.ones((2, 1)))) == math.inf

@@ -103,6 +103,12 @@ def test_what_cannot_be_bounded_is_refused(bad: float) -> None:
         scaled(exact(np.ones((1, 1))), Scalar(bad))
 
 
+def test_a_large_left_factor_is_refused_where_underflow_would_be_magnified() -> None:
+    """fl(gamma |b|) is 0 for b = 2^-1040; times 2^960 the lost part would be far above TINY."""
+    with pytest.raises(NumericsError, match=r"2\^100"):
+        product(MidRad(np.array([[2.0**960]])), MidRad(np.array([[1.1 * 2.0**-1040]])))
+
+
 def test_what_is_not_finite_stays_not_finite() -> None:
     wild = MidRad(np.ones((1, 1)), np.full((1, 1), np.inf))
     with np.errstate(invalid="ignore"):

@@ -143,3 +143,12 @@ def test_gamma() -> None:
     assert gamma(2.0**53) == math.inf
     assert summation_depth(10, 4096) == 11
     assert summation_depth(10000, 4096) == 4096 + 3
+
+
+@pytest.mark.parametrize("size", [1e-155, 1e-160])
+def test_matrices_whose_gram_is_subnormal_have_a_norm_too(size: float) -> None:
+    matrix = np.full((3, 3), size)
+    found = spectral_norm(matrix)
+    assert found.upper >= 3 * size
+    # Nine products and a factorization of size 3 hide at most 64 eta by underflow, the root of which is 8 2^-537.
+    assert found.upper <= 3 * size * (1 + 1e-12) + 16 * 2.0**-537

@@ -26,6 +26,7 @@ from verify.certificate_document import CONCLUSIONS, certificate_document
 from verify.commands import cli
 from verify.enclosed_point import enclosed_activation, residual_above, stated_supremum
 from verify.enclosure import constant_rigors
+from verify.errors import ProblemError
 from verify.problem import problem_from_mapping, rigorously
 from verify.result import Verification
 from verify.rigor import Rigor, decimal_above, decimal_below, worst
@@ -275,3 +276,10 @@ def test_existence_is_proved_too(certified: Verification) -> None:
     assert point.newton_step is not None
     measured = setup.point(prepare(problem())[1], 0, setup.snapshot(prepare(problem())[1]))
     assert point.newton_step == pytest.approx(measured.newton_step, rel=1e-8)
+
+
+def test_an_activation_that_no_certificate_can_state_is_refused_at_the_door() -> None:
+    """The checker's parser is narrower than the problem file's grammar; better now than after the run."""
+    nested = "tanh(" * 70 + "s" + ")" * 70
+    with pytest.raises((ProblemError, InputError)):
+        prepare(problem(network={"hidden": [8], "activation": nested}))
