@@ -75,8 +75,8 @@ GRADIENT_OF_J = ProofStep(
     Sampled("gradient of J against the gradient of h", 400),
 )
 STEP_IS_SHORT = ProofStep(
-    "eta sigma g <= sqrt(mu/L) s: hence eta sigma g <= s, and the claim s(y - eta K grad h) <= s - kappa eta sigma g may be "
-    "squared",
+    "u eta sigma g <= sqrt(mu/L) s for every u in [0, 1]: hence u eta sigma g <= s, and the claim s(y - u eta K grad h) <= s - "
+    "kappa u eta sigma g may be squared",
     Implication(
         "a_step_is_short",
         (
@@ -85,7 +85,7 @@ STEP_IS_SHORT = ProofStep(
             g**2 <= Lambda * v**2,
             v**2 <= (mu * z * s) ** 2,
             sigma**2 <= Lambda,
-            Eq(eta * mu * z**2 * Lambda, 1),
+            eta * mu * z**2 * Lambda <= 1,  # 1 at a whole step, for L Lambda_eta is 1/eta then
         ),
         z * eta * sigma * g <= s,
         z * eta * sigma * g <= Rational(49, 50) * s,
@@ -125,7 +125,7 @@ _claim_premises = (
 )
 CLAIM = ProofStep(
     "2 - 2 kappa xi + tau (xi^2 - 1 - w + kappa^2 w mu/L) >= 0 for xi, tau in [0, 1], w <= omega = eta L lambda0, kappa^2 = "
-    "(1 - omega)/(1 - omega mu/L); tau < 1 is a shortened step",
+    "(1 - omega)/(1 - omega mu/L); tau = u is a step shortened to u eta",
     Implication(
         "a_claim",
         (*_claim_premises, Eq(kappa**2 * (1 - omega * rho), 1 - omega)),
@@ -134,8 +134,9 @@ CLAIM = ProofStep(
     ),
 )
 ROOT_TAKEN = ProofStep(
-    "hence s(y - eta K grad h) <= s - kappa eta sigma g: the factor being >= 0, (s - kappa eta sigma g)^2 is at least the bound of "
-    "s(y - eta K grad h)^2 that smoothness, the spectrum and |grad h| >= mu s give, and both roots are >= 0",
+    "hence s(y - eta K grad h) <= s - kappa eta sigma g, also with u eta for eta: the factor being >= 0, (s - kappa eta sigma g)^2 "
+    "is at least the bound of s(y - eta K grad h)^2 that smoothness, the spectrum and |grad h| >= mu s give, and both roots are >= "
+    "0",
     Implication(
         "a_root_taken",
         (
@@ -193,6 +194,11 @@ CONSERVED = ProofStep(
         s_next + kappa * potential(sigma0, Rational(49, 50) * bent, r + d) <= s + kappa * potential(sigma0, bent, r),
     ),
 )
+SHORTENED_STEP = ProofStep(
+    "(c) for a shortened step: the claim and the step inequality hold with u eta for eta and u d for d, so that "
+    "s(theta_k - u eta grad J) + kappa Phi(r_k + u d) <= s_k + kappa Phi(r_k) <= s_0 for u in [0, 1]",
+    CONSERVED.evidence,
+)
 INCREASE = ProofStep(
     "Phi increases strictly up to sigma0/beta': r < x <= sigma0/beta' gives Phi(r) < Phi(x)",
     Implication(
@@ -223,8 +229,8 @@ NO_EXIT = ProofStep(
     ),
 )
 SHORTENED = ProofStep(
-    "shortened steps obey (c) too, as the claim holds for tau < 1: s(theta_k - u eta grad J) + kappa Phi(r_k + u d) <= s_0, u in "
-    "[0, 1]; whole runs stay within rbar",
+    "(c) for whole and shortened steps once more, on runs: s(theta_k - u eta grad J) + kappa Phi(r_k + u d) <= s_0, u in [0, 1]; "
+    "whole runs stay within rbar",
     Sampled("whole and shortened steps of A", 100),
 )
 FLOOR = ProofStep(
@@ -365,6 +371,6 @@ TO_CLAIM = (
     ROOT_TAKEN,
     RESIDUAL_IS_LIPSCHITZ,
 )
-TO_CONSERVED = (REMAINDER, STEP_INEQUALITY, CONSERVED, INCREASE, NO_EXIT)
+TO_CONSERVED = (REMAINDER, STEP_INEQUALITY, CONSERVED, SHORTENED_STEP, INCREASE, NO_EXIT)
 TO_RATE = (FLOOR, STEP_FROM_BENT, SMALLEST_STEP, MONOTONE, AT_SMALLEST_STEP, RATE, RATE_AT_ONCE)
 TO_SUMS = (RESTART, RIEMANN, TELESCOPES, LIMIT)

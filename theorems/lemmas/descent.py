@@ -20,7 +20,7 @@ from theorems.lemmas.composite import (
     WEYL,
     potential,
 )
-from theorems.lemmas.letters import A, beta, c, d, eta, g, k0, mu, q, r, s, s0, s_next, sigma, sigma0, x, y
+from theorems.lemmas.letters import A, beta, c, d, eta, g, k0, mu, q, r, s, s0, s_next, sigma, sigma0, tau, x, y
 
 _noncommuting = [Symbol(name, commutative=False) for name in ("Dx", "Dy", "hx", "hy")]
 _Dx, _Dy, _hx, _hy = _noncommuting
@@ -34,12 +34,22 @@ GRADIENT_IS_LIPSCHITZ = ProofStep(
     Sampled("gradient of J is Lipschitz", 100),
 )
 DESCENT_LEMMA = ProofStep(
-    "J(theta_{k+1}) <= J(theta_k) - eta g^2 + L_J eta^2 g^2/2 (descent lemma on the step's segment)",
+    "J(theta_{k+1}) <= J(theta_k) - eta g^2 + L_J eta^2 g^2/2 (descent lemma on the step's segment), and with u eta for eta, u in "
+    "[0, 1]",
     Sampled("descent of J", 60),
 )
 GAIN = ProofStep(
     "- eta g^2 + L_J eta^2 g^2/2 = - eta k0 g^2",
     Identity(-eta * g**2 + x * eta**2 * g**2 / 2, -eta * (1 - eta * x / 2) * g**2),
+)
+SHORTENED_GAIN = ProofStep(
+    "for a step shortened to u eta, u in [0, 1], the descent lemma's - u eta g^2 + L_J (u eta)^2 g^2/2 is at most - u eta k0 g^2",
+    Implication(
+        "a0_shortened_gain",
+        (eta >= 0, x >= 0, tau >= 0, tau <= 1, Eq(k0, 1 - eta * x / 2)),  # tau = u
+        -tau * eta * g**2 + x * (tau * eta) ** 2 * g**2 / 2 <= -tau * eta * k0 * g**2,
+        -tau * eta * g**2 + x * (tau * eta) ** 2 * g**2 / 2 <= -Rational(51, 50) * tau * eta * k0 * g**2,
+    ),
 )
 STEP_INEQUALITY_0 = ProofStep(
     "with g >= sigma mu s: s_k - s_{k+1} >= k0 sigma_k d_k",
@@ -95,11 +105,20 @@ PROOF = (
     GRADIENT_OF_J,
     STEP_INEQUALITY_0,
     CONSERVED_0,
+    SHORTENED_GAIN,
+    ProofStep(
+        "so a shortened step obeys that step inequality with u eta for eta, and s + k0 (sigma0 r - beta r^2/2) does not increase "
+        "over it, with u d for d",
+        CONSERVED_0.evidence,
+    ),
     ProofStep("sigma0 r - beta r^2/2 increases strictly up to sigma0/beta", INCREASE.evidence),
     ProofStep(
         "no exit, as in Theorem A: no end x in (rbar0, sigma0/beta] of a shortened step obeys that inequality", NO_EXIT.evidence
     ),
-    ProofStep("shortened steps obey it too, and whole runs stay within rbar0", Sampled("whole and shortened steps of A0", 100)),
+    ProofStep(
+        "whole and shortened steps once more, on runs, and whole runs stay within rbar0",
+        Sampled("whole and shortened steps of A0", 100),
+    ),
     FLOOR_0,
     RATE_0,
     ProofStep("the distance to the limit as in Theorem A, with k0 for kappa and beta for beta'", RESTART.evidence),

@@ -150,10 +150,15 @@ PROOF = (
     REMAINDER_WITH_ERROR,
     STEP_WITH_ERROR,
     CONSERVED_1,
-    INCREASE,
-    ProofStep("no exit: as in A, with S_{k+1} for s_0, since a shortened step has error and path in proportion", NO_EXIT.evidence),
     ProofStep(
-        "whole and shortened steps with errors obey (c), and whole ones the rate (b)",
+        "the same for a shortened step - u eta (grad J + eps_k), u in [0, 1], whose length u d and error u eta epsilon shrink in "
+        "proportion: with u eta for eta, s + kappa Phi(r) increases by at most u eta kappa c1 epsilon",
+        CONSERVED_1.evidence,
+    ),
+    INCREASE,
+    ProofStep("no exit: as in A, with S_{k+1} for s_0", NO_EXIT.evidence),
+    ProofStep(
+        "on runs: whole and shortened steps with errors obey (c), and whole ones the rate (b)",
         Sampled("whole and shortened steps of A1", 100),
     ),
     FLOOR_1,

@@ -14,7 +14,7 @@ _J, _J0 = Symbol("J", commutative=False), Symbol("J0", commutative=False)
 _Js, _J0s = Symbol("Js", commutative=False), Symbol("J0s", commutative=False)
 
 FORWARD = ProofStep(
-    "E1: |z_l - z_l^0|(x_i) <= rho D_l(x_i) for every layer and point, |theta - theta0| = rho",
+    "E1: |z_l - z_l^0|(x_i) <= rho D_l(x_i) for every layer and point, and |z_l - z_l^0|_nu <= rho D_l^nu, |theta - theta0| = rho",
     Sampled("forward drift", 150),
 )
 FORWARD_STEP = ProofStep(
@@ -31,16 +31,16 @@ FORWARD_STEP = ProofStep(
     ),
 )
 FIRST_DERIVATIVE = ProofStep(
-    "E2: |dz_l(x_i)| <= v_l(x_i).t on B(R) for a direction with layer norms t",
+    "E2: |dz_l(x_i)| <= v_l(x_i).t <= v_l^max.t and |dz_l|_nu <= v_l^nu.t on B(R) for a direction with layer norms t",
     Sampled("first derivative of the signals", 150),
 )
 BACKWARD = ProofStep(
     "E3: |eta_l - eta_l^0| <= B_l, |eta_l|_inf <= E_l, |delta_l| <= N_l on B(R)",
-    Sampled("backward drift", 150),
+    Sampled("backward drift", 300),
 )
 JACOBIAN = ProofStep(
     "E4: |DF(theta) - DF(theta')| <= beta |theta - theta'| on B(R), beta = alpha lambda_max(M)",
-    Sampled("Jacobian is Lipschitz", 150),
+    Sampled("Jacobian is Lipschitz", 300),
 )
 KERNEL_SPLITS = ProofStep(
     "K - K_0 = DF_0 E^* + E DF^* with E = DF - DF_0",

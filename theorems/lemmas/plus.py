@@ -175,12 +175,17 @@ PROOF = (
     SHORT_STEPS,
     SUMMED_SQUARES,
     CONSERVED_PLUS,
+    ProofStep(
+        "the same for a last step shortened to u eta, u in [0, 1]: the claim and the step inequality hold with u eta for eta, and "
+        "its length u d is at most d_max too",
+        CONSERVED_PLUS.evidence,
+    ),
     ProofStep("sigma~ r - beta r^2/2 increases strictly up to sigma~/beta", INCREASE.evidence),
     ProofStep(
         "no exit, as in Theorem A: no end x in (rbar+, sigma~/beta] of a shortened step obeys that inequality", NO_EXIT.evidence
     ),
     ProofStep(
-        "shortened steps obey it too, and whole runs stay within rbar+",
+        "whole and shortened steps once more, on runs, and whole runs stay within rbar+",
         Sampled("whole and shortened steps of A+", 100),
     ),
     FLOOR_PLUS,

@@ -12,13 +12,13 @@ from theorems.lemmas.composite import potential
 from theorems.lemmas.letters import Lambda, beta, c, eta, g, s, s_next, sigma, sigma0, w, x
 
 STEP = ProofStep(
-    "for the square loss, end to end: |e - eta K e|^2 <= s^2 - 2 eta g^2 + eta^2 ((sigma^2 + Lambda_eta) g^2 - sigma^2 Lambda_eta "
-    "s^2) and sigma s <= g <= sqrt(Lambda_eta) s give |e - eta K e| <= s - eta sigma g",
+    "for the square loss, end to end, also with u eta for eta, u in [0, 1]: |e - eta K e|^2 <= s^2 - 2 eta g^2 + eta^2 ((sigma^2 + "
+    "Lambda_eta) g^2 - sigma^2 Lambda_eta s^2) and sigma s <= g <= sqrt(Lambda_eta) s give |e - eta K e| <= s - eta sigma g",
     Implication(
         "a_square_loss_step",
         (
             *(symbol >= 0 for symbol in (eta, sigma, g, s, s_next)),
-            Eq(eta * Lambda, 1),
+            eta * Lambda <= 1,  # 1 at a whole step
             sigma**2 <= Lambda,
             sigma**2 * s**2 <= g**2,
             g**2 <= Lambda * s**2,
@@ -29,7 +29,8 @@ STEP = ProofStep(
     ),
 )
 SHORTENED = ProofStep(
-    "shortened steps obey (c) too: s(theta_k - u eta grad J) + Phi(r_k + u d) <= s_0, u in [0, 1]; whole runs stay within rbar",
+    "(c) for whole and shortened steps once more, on runs: s(theta_k - u eta grad J) + Phi(r_k + u d) <= s_0, u in [0, 1]; whole "
+    "runs stay within rbar",
     Sampled("whole and shortened steps of A-square", 100),
 )
 _parabola = potential(sigma0, beta, x)  # F(theta) = sigma0 theta - beta theta^2/2 on R, theta = x, target c

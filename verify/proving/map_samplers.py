@@ -122,21 +122,30 @@ def inverse_near_a_point(generator: np.random.Generator) -> Iterator[Trial]:
 
 
 def gradient_of_composite_is_lipschitz(generator: np.random.Generator) -> Iterator[Trial]:
-    """|grad J(x) - grad J(theta)| <= (L Lambda + beta |grad h(F(theta))|) |x - theta| for x, theta in B(R)."""
+    """|grad J(x) - grad J(theta)| <= (L Lambda + beta |grad h(F(theta))|) |x - theta| for x, theta in B(R); also near each other on
+    the sphere, where |DF| has grown most and the residual goes on growing."""
     problem = draw_problem(THEOREMS["A0"], generator)
     values, mapping, objective = problem.values, problem.map, problem.objective
-    size = mapping.linear.shape[1]
-    theta, x = (values["R"] * generator.uniform() * unit(generator, size) for _ in range(2))
-    bound_of_square = (math.sqrt(values["lambda_max"]) + values["beta"] * values["R"]) ** 2
-    slope = norm(objective.gradient(mapping(theta) - problem.target))
-    constant = values["L"] * bound_of_square + values["beta"] * slope
-    found = norm(problem.gradient(x) - problem.gradient(theta))
-    # Each gradient is DF^* grad h: off by |DF| L times the error of F, by the error of DF times |grad h|, and by sums of n terms.
-    error = map_rounding(mapping, values["R"])
-    largest = slope + norm(objective.gradient(mapping(x) - problem.target))
-    rounding = 4 * (math.sqrt(bound_of_square) * values["L"] * (error + 4 * UNIT * norm(problem.target)) + 2 * error * largest)
-    rounding += 16 * mapping.linear.size * UNIT * math.sqrt(bound_of_square) * largest
-    yield Trial(found, constant * norm(x - theta), rounding)
+    size, radius = mapping.linear.shape[1], values["R"]
+    left, _, right = np.linalg.svd(mapping.linear, full_matrices=False)
+    strongest = np.einsum("i,ijk,k->j", left[:, 0], mapping.quadratic, right[0])
+    pairs = [tuple(radius * generator.uniform() * unit(generator, size) for _ in range(2))]
+    for direction in (strongest, right[0]):
+        if norm(direction) > 0:
+            ends = (radius * sign * direction / norm(direction) for sign in (1, -1))
+            pairs += [((1 - 1e-3) * end, end) for end in ends]
+    bound_of_square = (math.sqrt(values["lambda_max"]) + values["beta"] * radius) ** 2
+    error = map_rounding(mapping, radius)
+    for theta, x in pairs:
+        slope = norm(objective.gradient(mapping(theta) - problem.target))
+        constant = values["L"] * bound_of_square + values["beta"] * slope
+        found = norm(problem.gradient(x) - problem.gradient(theta))
+        # Each gradient is DF^* grad h: off by |DF| L times the error of F, by the error of DF times |grad h|, and by sums of n
+        # terms.
+        largest = slope + norm(objective.gradient(mapping(x) - problem.target))
+        rounding = 4 * (math.sqrt(bound_of_square) * values["L"] * (error + 4 * UNIT * norm(problem.target)) + 2 * error * largest)
+        rounding += 16 * mapping.linear.size * UNIT * math.sqrt(bound_of_square) * largest
+        yield Trial(found, constant * norm(x - theta), rounding)
 
 
 def remainder_with_error(generator: np.random.Generator) -> Iterator[Trial]:

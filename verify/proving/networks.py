@@ -1,11 +1,13 @@
 """Small random networks for the samplers, with signals and Jacobians straight from their definitions, as full matrices.
 
 Nothing is shared with the fast code in ``numerics`` but the values of phi and phi': the samplers try the recursion of
-``theorems.ball`` on numbers that come another way.
+``theorems.ball`` on numbers that come another way. What the recursion promises is what its own functions return, also where
+``BallBounds`` does not carry it: the functions are looked up in the module at every call.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -16,9 +18,10 @@ from numpy.typing import NDArray
 
 from numerics.activations import ActivationKernel, builtin_activation, evaluate
 from numerics.network import Architecture
+from theorems import ball
 from theorems.activations import activation
 from theorems.arithmetic import FLOAT
-from theorems.ball import BallBounds, SignalsAtPoint, ball_bounds
+from theorems.ball import BallBounds, SignalsAtPoint
 from verify.proving.sampling import UNIT
 
 Array = NDArray[np.float64]
@@ -59,14 +62,29 @@ class Signals:
     slopes: list[Array]
 
 
+@dataclass(frozen=True)
+class FirstOrderBounds:
+    """What E1 promises in L2(nu), and E2: drift_nu[l-1] = D_l^nu; pointwise[i][l-1] = v_l(x_i), largest[l-1] = v_l^max and
+    nu[l-1] = v_l^nu, each with an entry per trained layer."""
+
+    drift_nu: list[float]
+    pointwise: list[list[Array]]
+    largest: list[Array]
+    nu: list[Array]
+
+
 @functools.cache
 def _activation(name: str) -> tuple[ActivationKernel, Fraction, Fraction]:
     record = activation(name)
     return builtin_activation(name), record.slope_bound().upper, record.curvature_bound().upper
 
 
-def draw_network(generator: np.random.Generator) -> SmallNetwork:
-    """2 to 4 layers, widths up to 6, with and without biases, any set of trained layers, equal or unequal sample weights."""
+def draw_network(generator: np.random.Generator, rising: bool = False) -> SmallNetwork:
+    """2 to 4 layers, widths up to 6, with and without biases, any set of trained layers, equal or unequal sample weights.
+
+    In half of them the layers' weights differ in size, by factors between 0.01 and 3. rising: the upper layers are then the larger
+    ones, up to a factor of 10, so that large backward signals meet small weights.
+    """
     layers = int(generator.integers(2, LARGEST_LAYERS + 1))
     trained = generator.random(layers) < 0.7
     trained[generator.integers(layers)] = True
@@ -86,12 +104,16 @@ def draw_network(generator: np.random.Generator) -> SmallNetwork:
             for rows, columns, moving in zip(architecture.sizes[1:], architecture.sizes[:-1], trained, strict=True)
         ]
     )
+    factors = 10.0 ** generator.uniform(-2, 1.0 if rising else 0.5, layers) if generator.random() < 0.5 else np.ones(layers)
+    theta0 = float(generator.choice([1.0, 0.3, 3.0])) * generator.standard_normal(architecture.parameters)
+    for layer, factor in enumerate(sorted(factors) if rising else factors, 1):
+        architecture.layer(theta0, layer)[:] *= factor
     return SmallNetwork(
         architecture=architecture,
         kernel=kernel,
         slope=float(slope),
         curvature=float(curvature),
-        theta0=float(generator.choice([1.0, 0.3, 3.0])) * generator.standard_normal(architecture.parameters),
+        theta0=theta0,
         inputs=generator.standard_normal((architecture.sizes[0], points)),
         root_weights=np.sqrt(weights),
         moving=np.flatnonzero(moves),
@@ -135,6 +157,35 @@ def jacobian(network: SmallNetwork, theta: Array) -> Array:
     return np.asarray(a.output_scale * np.concatenate(blocks, axis=1))
 
 
+def signal_derivatives(network: SmallNetwork, found: Signals, theta: Array) -> list[list[Array]]:
+    """dz_l/dtheta_j at theta for l = 1..L and every trained layer j: arrays (n, m_l, parameters of layer j), W_j row by row and
+    then b_j; zero for j > l. By the product rule, layer after layer."""
+    a, points = network.architecture, network.inputs.shape[1]
+    trained = [layer for layer in range(1, a.layers + 1) if a.trained[layer - 1]]
+    blocks = [np.zeros((points, len(network.inputs), len(a.layer(theta, layer)))) for layer in trained]
+    derivatives = []
+    for layer in range(1, a.layers + 1):
+        c, h = a.fan_in_scales[layer - 1], found.h[layer - 1]
+        blocks = [c * (a.weight(theta, layer) @ block) for block in blocks]
+        if layer in trained:
+            own = np.einsum("ab,cn->nabc", np.eye(a.sizes[layer]), c * h).reshape(points, a.sizes[layer], -1)
+            if a.has_bias:
+                biases = np.broadcast_to(a.bias_scale * np.eye(a.sizes[layer]), (points, a.sizes[layer], a.sizes[layer]))
+                own = np.concatenate([own, biases], axis=2)
+            place = trained.index(layer)
+            blocks[place] = blocks[place] + own
+        derivatives.append(list(blocks))
+        if layer < a.layers:
+            blocks = [found.slopes[layer - 1].T[:, :, None] * block for block in blocks]
+    return derivatives
+
+
+def weighted(network: SmallNetwork, derivative: Array) -> Array:
+    """A derivative (n, m, p) at the points as one matrix (n m, p) into L2(nu; R^m)."""
+    scaled = network.root_weights[:, None, None] * derivative
+    return np.asarray(scaled.reshape(-1, derivative.shape[2]))
+
+
 def bounds_on_ball(network: SmallNetwork, radius: float) -> tuple[SignalsAtPoint, BallBounds]:
     """What the recursion reads at theta0, and what it promises on B(radius)."""
     a, found = network.architecture, signals(network, network.theta0)
@@ -158,7 +209,21 @@ def bounds_on_ball(network: SmallNetwork, radius: float) -> tuple[SignalsAtPoint
         backward_sup=np.array([np.linalg.norm(eta, axis=2).max(axis=0) for eta in found.eta]),
         backward_norms=np.array([operator_norms(delta) for delta in found.delta]),
     )
-    return given, ball_bounds(given, radius, FLOAT)
+    return given, ball.ball_bounds(given, radius, FLOAT)
+
+
+def first_order_bounds(given: SignalsAtPoint, radius: float) -> FirstOrderBounds:
+    """D^nu and v as the recursion's functions return them; v_l(x_i) is what they say of the data set {x_i}."""
+    per_layer = zip(given.fan_in_scales, given.operator_norms, given.trained, strict=True)
+    gains = tuple(float(c * (norm + radius * moves)) for c, norm, moves in per_layer)
+    drift, drift_nu = ball._forward_drift(given, gains, FLOAT)
+    largest, nu = ball._first_derivative(given, gains, radius, drift, drift_nu, FLOAT)
+    pointwise = []
+    for i in range(given.forward_norms.shape[1]):
+        at_point = dataclasses.replace(given, forward_norms=given.forward_norms[:, [i]])
+        there, _ = ball._first_derivative(at_point, gains, radius, [row[[i]] for row in drift], drift_nu, FLOAT)
+        pointwise.append([np.array(row) for row in there])
+    return FirstOrderBounds(drift_nu[1:], pointwise, [np.array(row) for row in largest], [np.array(row) for row in nu])
 
 
 def operator_norms(panel: Array) -> Array:

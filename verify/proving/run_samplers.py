@@ -74,7 +74,7 @@ def inexact_run(generator: np.random.Generator) -> Iterator[Trial]:
 
 
 def descent_of_objective(generator: np.random.Generator) -> Iterator[Trial]:
-    """J(theta_{k+1}) <= J(theta_k) - eta g^2 + L_J eta^2 g^2/2 along runs of Theorem A0."""
+    """J(theta_k - u eta grad J) <= J(theta_k) - u eta g^2 + L_J (u eta)^2 g^2/2 along runs of Theorem A0, u = 1 and below."""
     problem = draw_problem(THEOREMS["A0"], generator)
     constants = _constants(problem)
     eta, theta = constants["eta"], np.zeros(problem.map.linear.shape[1])
@@ -82,13 +82,15 @@ def descent_of_objective(generator: np.random.Generator) -> Iterator[Trial]:
     for _ in range(STEPS):
         gradient = problem.gradient(theta)
         square = norm(gradient) ** 2
-        bound = problem.gap(theta) - eta * square + constants["L_J"] * eta**2 * square / 2
         # An error e of s is one of mu (s e + e^2/2) of the gap mu s^2/2. The other terms, eta g^2 <= 2/k0 gaps among them, are sums
         # of at most 16 products with relative errors.
         error, before = 4 * condition * _forward_rounding(problem, constants), residual(problem, theta)
-        theta = theta - eta * gradient
         rounding = constants["mu"] * ((before + error) * error + 64 * UNIT * before**2) / constants["k0"]
-        yield Trial(problem.gap(theta), bound, rounding)
+        gap = problem.gap(theta)
+        for length in (eta * float(generator.uniform()), eta):
+            bound = gap - length * square + constants["L_J"] * length**2 * square / 2
+            yield Trial(problem.gap(theta - length * gradient), bound, rounding)
+        theta = theta - eta * gradient
         if before <= SMALLEST_RESIDUAL * constants["s0"]:
             break
 
