@@ -103,6 +103,8 @@ def _inexact(theorem: Theorem, on_ball: FloatingRun | NotCovered | None) -> dict
     """Theorem A1 over half the steps that it covers; over all of them its floor would be infinite."""
     if theorem.id not in INEXACT_THEOREMS or not isinstance(on_ball, FloatingRun) or on_ball.lasting.steps < 1:
         return None
+    if on_ball.rigor is not Rigor.RIGOROUS:  # the error is not enclosed, and a rigorous document has no place to say so
+        return None
     return {
         "gradient_error": str(decimal_above(Fraction(on_ball.gradient_error), 6)),
         "steps": on_ball.lasting.steps,

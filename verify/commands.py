@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-WIDTH = 120  # of a report that is not shown on a terminal
 
 
 class SuggestingGroup(click.Group):
@@ -182,9 +181,9 @@ def prove(identifier: str | None, directory: Path | None, as_json: bool) -> None
 
         click.echo(as_text(as_document(tried, status, exported)), nl=False)
         sys.exit(status)
-    from rich.console import Console
+    from verify.console import report_console
 
-    print_ledger(chosen, tried, Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH))
+    print_ledger(chosen, tried, report_console())
     if exported:
         click.echo(f"written to {directory}: {len(exported)} files, {exported[0]} to {exported[-1]}")
     sys.exit(status)
@@ -255,12 +254,10 @@ def _show(verification: Verification, document: dict[str, object] | None) -> Non
 
         click.echo(as_text(document), nl=False)
         return
-    from rich.console import Console
-
+    from verify.console import report_console
     from verify.report import print_report
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    print_report(verification, console)
+    print_report(verification, report_console())
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from theorems.catalogue import THEOREMS
+from theorems.losses import LOSSES, RIDGED_LOSSES
 from verify.certificate import Certificate
 from verify.floating_run import NotCovered
 from verify.result import Verification, statements_used
@@ -123,7 +124,7 @@ def _certified_lines(certificate: Certificate, along: bool) -> list[str]:
         f"{shown_above(value['rate'].upper, 8)} per step",
         f"  q <= {shown_above(value['q'].upper, 4)} < 1, lambda0 >= {shown_below(value['lambda0'].lower, 4)}, "
         f"lambda_max <= {shown_above(value['lambda_max'].upper, 4)}, beta <= {shown_above(value['beta'].upper, 4)}, "
-        f"step {value['eta'].value:.6g} {largest}",
+        f"step {shown_below(value['eta'].lower, 6)} {largest}",
         *(f"  also certified there by Theorem {other.theorem.id}" for other in certificate.others if other.theorem),
     ]
 
@@ -132,27 +133,33 @@ def _rigor_lines(verification: Verification) -> list[str]:
     """What of all that is printed is enclosed and what is not, where a certificate is rigorous."""
     if verification.certificate.rigor is not Rigor.RIGOROUS:
         return []
-    lines = [*_covered_lines(verification.guarantee)]
+    lines = [*_covered_lines(verification.guarantee, verification.certificate.constants["s0"].upper)]
+    if verification.certificate.theorem is not None and verification.setup.loss.name not in DERIVED_LOSSES:
+        lines.append('  the checker does not derive the constants of a loss of one\'s own: it will answer "not decided"')
     lines += ["  rigorous: every number of this certificate is enclosed, from the exact weights and data (docs/rigor.md)"]
     return [*lines, "  floating point: the run as it was measured, hence the checks below"] if verification.claims else lines
 
 
-def _covered_lines(guarantee: RunGuarantee | None) -> list[str]:
-    """Theorem A1: how long the float64 run of this program keeps to the certificate, and how far down."""
+def _covered_lines(guarantee: RunGuarantee | None, value: Fraction) -> list[str]:
+    """Theorem A1: how many steps of the float64 run of this program are covered, with which path and envelope; value: s_0."""
     if guarantee is None:
         return []
     found = guarantee.best
     if isinstance(found, NotCovered):
         return [f"  the float64 run from there is not covered (Theorem A1): {found.reason}"]
     floor = found.lasting if found.settling is None else found.settling
-    line = (
-        f"  the float64 run of this program keeps to it for {found.steps:,} steps (Theorem A1, {found.rigor.value}): its gradients "
-        f"err by at most {shown_above(Fraction(found.gradient_error), 2)}, and its residual falls below "
-        f"{shown_above(2 * Fraction(floor.floor), 2)} within {floor.steps:,} steps"
-    )
-    return [line, *([f"    not enclosed: {'; '.join(found.taints)}"] if found.taints else [])]
+    error, rate = shown_above(Fraction(found.gradient_error), 2), shown_above(Fraction(floor.rate), 6)
+    radius, level = shown_above(Fraction(found.ball_radius), 4), shown_above(Fraction(floor.floor), 2)
+    lines = [
+        f"  the float64 run of this program (Theorem A1, {found.rigor.value}): "
+        f"for {found.steps:,} steps its gradients err by at most {error}",
+        f"  and its path stays below {radius}; for {floor.steps:,} steps its residual is at most "
+        f"{rate}^k {shown_above(value, 4)} + {level}",
+    ]
+    return [*lines, *([f"    not enclosed: {'; '.join(found.taints)}"] if found.taints else [])]
 
 
+DERIVED_LOSSES = (*LOSSES, *RIDGED_LOSSES)
 REMEDIES = {
     "residual": "a residual of {:.4g} (more steps may reach it)",
     "label_scale": "labels scaled by {:.4g}",
@@ -188,7 +195,7 @@ def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
         title = claim.statement.split(":", 1)[0]
         table.add_row(
             f"{claim.id} {title}",
-            _number(claim.bound, above=claim.lower),
+            _number(claim.bound, above=not claim.lower),
             _number(claim.measured, above=not claim.lower),
             _slack(claim.slack),
             "" if claim.step is None else str(claim.step),
@@ -215,7 +222,7 @@ def _plain(value: Decimal) -> str:
 
 
 def _number(value: float | None, above: bool) -> str:
-    """A compared number, rounded to the side from which the comparison remains true."""
+    """A compared number, rounded to the side on which it remains a bound: of what is measured, or of what the theorem allows."""
     if value is None or not math.isfinite(value):
         return "" if value is None else str(value)
     return (shown_above if above else shown_below)(Fraction(value), 5)

@@ -53,4 +53,6 @@ def run_guarantee(setup: Setup, theta: Theta, certificate: Certificate) -> RunGu
         start = dataclasses.replace(start, slope_error=slope_error, measured_ulps=setup.activation_ulps)
     else:
         start = dataclasses.replace(start, measured_ulps=setup.activation_ulps)
-    return RunGuarantee(guarantee(start), guarantee(start, float(witness.given["R"])))
+    best, on_ball = guarantee(start), guarantee(start, float(witness.given["R"]))
+    # With the largest admissible step every larger ball is refused, and the search in floats may miss the one that is left.
+    return RunGuarantee(on_ball if isinstance(best, NotCovered) else best, on_ball)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +146,17 @@ def test_out_that_cannot_be_written(tmp_path: Path) -> None:
     done = run("verify", write(tmp_path), "--out", str(tmp_path / "file"))
     assert done.exit_code == 2
     assert "--out" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["prove", "N"], ["theorems", "A"]])
+def test_a_closed_pipe_is_no_violation(arguments: list[str]) -> None:
+    """141, as shells report a broken pipe; 1 would say that a check is violated."""
+    code = "import sys; from verify.__main__ import main; main()"
+    started = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert started.stdout is not None
+    assert started.stderr is not None
+    started.stdout.close()
+    errors = started.stderr.read()
+    started.stderr.close()
+    assert started.wait() == 141
+    assert errors == b""
