@@ -23,8 +23,9 @@ from verify.errors import ProblemError
 from verify.fields import listing, one_line
 
 NPZ_BYTES = 1 << 27
-NUMBERS = 1 << 23  # doubles in all arrays together; the checker takes some 300 bytes for each
+NUMBERS = 1 << 23  # doubles in all arrays together
 WORK = 1 << 35  # multiplications of balls: some minutes
+MEMORY = 3 << 30  # bytes; where the machine has less, FLINT ends the process instead of raising an error
 JET_WORK = 100  # what one value of the activation with its derivatives costs for each character, in multiplications
 _MEMBERS, _DIRECTORY_BYTES, _HEADER_BYTES = 1000, 1 << 18, 4096
 _HEADER = re.compile(rb"\{'descr': '<f8', 'fortran_order': False, 'shape': \(((?:[0-9]{1,10}(?:, |,|(?=\)))){0,4})\), \} *\n")
@@ -166,13 +167,36 @@ def wrong_shape(certificate: Certificate, arrays: dict[str, Doubles]) -> str:
 
 
 def require_affordable(certificate: Certificate, points: int) -> None:
-    """Refuse with a ProblemError a certificate whose check would take more than WORK multiplications."""
-    sizes = certificate.network.sizes
-    columns, jet = points * sizes[-1], JET_WORK * (10 + len(certificate.network.activation))
+    """Refuse with a ProblemError a certificate whose check would take more than WORK multiplications or MEMORY bytes."""
+    work, room = multiplications(certificate, points), memory(certificate, points)
+    if work > WORK:
+        raise ProblemError(f"the check would need {work:.1e} multiplications, more than the {WORK:.1e} that it may take")
+    if room > MEMORY:
+        raise ProblemError(f"the check would need {room:.1e} bytes of memory, more than the {MEMORY:.1e} that it may take")
+
+
+def multiplications(certificate: Certificate, points: int) -> int:
+    """Return about how many multiplications of balls a check takes, anything else counted as so many."""
+    sizes, k = certificate.network.sizes, certificate.network.sizes[-1]
+    columns, jet = points * k, JET_WORK * (10 + len(certificate.network.activation))
     work = 4 * columns**3
     for below, here in zip(sizes, sizes[1:], strict=False):
         least = min(below, here)
         work += below * here * (points + columns) + least * below * here + least**3  # signals, operator norm
         work += columns**2 * here + points**2 * below + points**3 + jet * points * here + 20 * columns * here  # Gram matrices
-    if work > WORK:
-        raise ProblemError(f"the check would need {work:.1e} multiplications, more than the {WORK:.1e} that it may take")
+        work += 20 * columns**2 + 4 * points * k**3 + 100 * points * len(sizes)  # kernel, |delta|, ball bounds
+    return work
+
+
+def memory(certificate: Certificate, points: int) -> int:
+    """Return about how many bytes a check takes at most; larger than what was measured for each kind of shape.
+
+    An entry of a ball matrix takes 48 bytes, and FLINT converts the factors of a product. What is kept of each layer: its weights,
+    phi' of its units at every point, the Gram matrix of the points and one of the outputs for each point. What comes and goes:
+    copies of z, eta and delta, the elimination of the kernel and of the Gram matrix of the weights.
+    """
+    sizes, k = certificate.network.sizes, certificate.network.sizes[-1]
+    layers, columns = list(zip(sizes, sizes[1:], strict=False)), points * k
+    kept = sum(160 * below * here + 48 * points * (here + points + k**2) + 1000 * points for below, here in layers)
+    passing = 400 * columns * max(sizes) + 800 * columns**2 + 500 * max(min(pair) for pair in layers) ** 2
+    return 2 * NPZ_BYTES + kept + passing

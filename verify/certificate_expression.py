@@ -8,8 +8,11 @@ executed. Numbers are exact: ``0.1`` is one tenth.
 from __future__ import annotations
 
 import ast
+import math
+import operator
 import re
 import warnings
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -32,10 +35,20 @@ ACTIVATIONS = {
 }
 FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tanh", "sinh", "cosh", "erf", "arctan", "atan", "sigmoid", "softplus")
 
-EXPRESSION_LENGTH, EXPRESSION_DEPTH, LARGEST_EXPONENT = 500, 60, 16
+#: A sum or a product of many terms is one level; four levels (sum, product, power, function) for each parenthesis of the maker's.
+EXPRESSION_LENGTH, EXPRESSION_DEPTH, LARGEST_EXPONENT = 500, 160, 16
+CONSTANT_BITS = 4096  # of numerator and denominator together, for every number and everything computed inside an exponent
 _CHARACTERS = re.compile(r"[0-9A-Za-z.+\-*/^() \t]*")
-_NUMBER = re.compile(r"([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,8})?")
+_DECIMAL_EXPONENT = 99
+_LEADING_ZEROS = re.compile(r"(?<![0-9A-Za-z.])0+(?=[0-9])")  # which Python's parser does not take
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_ARITHMETIC: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
 
 #: ("s",), ("pi",), ("number", q), (operator, a, b) for + - * /, ("**", a, p) or (function, a): a, b trees, q and p rationals.
 Tree = tuple[Any, ...]
@@ -52,7 +65,7 @@ def parse_activation(text: str) -> Tree:
     source = ACTIVATIONS.get(text, text)
     if len(source) > EXPRESSION_LENGTH or not _CHARACTERS.fullmatch(source):
         raise unwanted("network.activation", f"an expression in s of at most {EXPRESSION_LENGTH} characters", text)
-    source = source.replace("^", "**").strip()
+    source = _LEADING_ZEROS.sub("", source.replace("^", "**")).strip()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -81,16 +94,28 @@ def _translated(node: ast.expr, source: str, depth: int) -> Tree:
         case ast.BinOp(op=ast.Pow()):
             return ("**", _translated(node.left, source, depth + 1), _exponent(_translated(node.right, source, depth + 1)))
         case ast.BinOp() if type(node.op) in _OPERATORS:
-            operator = _OPERATORS[type(node.op)]
-            return (operator, _translated(node.left, source, depth + 1), _translated(node.right, source, depth + 1))
+            return _chain(node, source, depth + 1)
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
             return ("arctan" if name == "atan" else name, _translated(argument, source, depth + 1))
         case _:
             raise ValueError(f"{type(node).__name__} at position {node.col_offset + 1} is outside the language")
 
 
+def _chain(node: ast.expr, source: str, depth: int) -> Tree:
+    """a + b - c and a * b / c, nested to the left, without a level for each term."""
+    terms: list[tuple[str, ast.expr]] = []
+    while isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        terms.append((_OPERATORS[type(node.op)], node.right))
+        node = node.left
+    tree = _translated(node, source, depth)
+    for sign, right in reversed(terms):
+        tree = (sign, tree, _translated(right, source, depth))
+    return tree
+
+
 def _number(digits: str) -> Fraction:
-    if not _NUMBER.fullmatch(digits):
+    exponent = digits.lower().partition("e")[2]
+    if not _NUMBER.fullmatch(digits) or abs(int(exponent or "0")) > _DECIMAL_EXPONENT:
         raise ValueError(f"the number {digits[:40]!r} has too many digits or another form")
     return Fraction(digits)
 
@@ -103,19 +128,39 @@ def _exponent(tree: Tree) -> Fraction:
 
 
 def _rational(tree: Tree) -> Fraction:
-    """The value of a constant from numbers, + - * / and powers small enough not to be costly."""
+    """The value of a constant of numbers, + - * /, powers and exact square roots; every part is evaluated once.
+
+    Raises ValueError for anything else, and before a number of more than CONSTANT_BITS bits is made.
+    """
     match tree:
         case ("number", value):
             return Fraction(value)
-        case ("+", left, right):
-            return _rational(left) + _rational(right)
-        case ("-", left, right):
-            return _rational(left) - _rational(right)
-        case ("*", left, right):
-            return _rational(left) * _rational(right)
-        case ("/", left, right):
-            return _rational(left) / _rational(right)
-        case ("**", base, exponent) if exponent.denominator == 1 and abs(_rational(base)) <= LARGEST_EXPONENT:
-            return _rational(base) ** int(exponent)
+        case ("+" | "-" | "*" | "/" as sign, left, right):
+            a, b = _rational(left), _rational(right)
+            _refuse_long(_bits(a) + _bits(b))
+            return _ARITHMETIC[sign](a, b)
+        case ("**", base, exponent):  # the exponent was checked when this power was translated
+            value = _rational(base)
+            _refuse_long(_bits(value) * abs(exponent.numerator))
+            return (value if exponent.denominator == 1 else _root(value)) ** int(exponent.numerator)
+        case ("sqrt", argument):
+            return _root(_rational(argument))
         case _:
-            raise ValueError("an exponent must be a number, or made of small ones")
+            raise ValueError("an exponent must be a rational number, or made of them")
+
+
+def _bits(value: Fraction) -> int:
+    return value.numerator.bit_length() + value.denominator.bit_length()
+
+
+def _refuse_long(bits: int) -> None:
+    if bits > CONSTANT_BITS:
+        raise ValueError(f"an exponent must be made of numbers of at most {CONSTANT_BITS} bits")
+
+
+def _root(value: Fraction) -> Fraction:
+    """The square root of the square of a rational."""
+    root = Fraction(math.isqrt(value.numerator), math.isqrt(value.denominator))  # of a negative number: ValueError
+    if root * root != value:
+        raise ValueError("an exponent must be rational")
+    return root

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
 from pathlib import Path
 
 from verify.checker import Outcome
-from verify.checker_balls import show
 
 ACCEPTED, REJECTED, UNDECIDED = 0, 1, 3
 
@@ -22,15 +23,26 @@ def verdict_line(path: Path, outcome: Outcome) -> str:
     """One line: accepted and what is certified, or the first statement that is not proved and why."""
     certificate, proved = outcome.certificate, f"{outcome.statements} statements derived again from {outcome.certificate.file}"
     if outcome.accepted:
-        factor = show(certificate.conclusions["residual_factor_at_most"])
-        return f"{path}: accepted, Theorem {certificate.theorem}, {proved}; residual factor per step at most {factor}"
+        factor = rounded(certificate.conclusions["residual_factor_at_most"], ROUND_CEILING)
+        line = f"{path}: accepted, Theorem {certificate.theorem}, {proved}; residual factor per step at most {factor}"
+        if certificate.inexact is None:
+            return line
+        error = rounded(certificate.inexact.gradient_error, ROUND_FLOOR)
+        steps, floor = certificate.inexact.steps, rounded(certificate.inexact.floor, ROUND_CEILING)
+        assumed = f"for gradients that err by at most {error}, which is not checked"
+        return f"{line}; Theorem A1: {assumed}, {steps} steps, residual floor {floor}"
     verdict = "not decided" if outcome.undecided else "rejected"
     return f"{path}: {verdict} at {outcome.first_failure}: {outcome.reason} (after {proved})"
 
 
+def rounded(value: Fraction, rounding: str) -> str:
+    """A rational in 15 digits, rounded in the direction in which what is said of it remains true."""
+    return str(Context(prec=15, rounding=rounding).divide(Decimal(value.numerator), Decimal(value.denominator)))
+
+
 def as_json(outcome: Outcome) -> str:
-    """The outcome as a JSON object."""
-    certificate = outcome.certificate
+    """The outcome as a JSON object; what stands under not_checked was only read, and may be false in an accepted certificate."""
+    certificate, inexact = outcome.certificate, outcome.certificate.inexact
     document = {
         "accepted": outcome.accepted,
         "decided": not outcome.undecided,
@@ -38,7 +50,10 @@ def as_json(outcome: Outcome) -> str:
         "reason": outcome.reason or None,
         "statements": outcome.statements,
         "theorem": certificate.theorem,
-        "step": certificate.step,
         "arrays": {"file": certificate.file, "sha256": certificate.sha256},
+        "not_checked": {
+            "step": certificate.step,
+            "gradient_error": None if inexact is None else rounded(inexact.gradient_error, ROUND_FLOOR),
+        },
     }
     return json.dumps(document, indent=2)

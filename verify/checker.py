@@ -23,7 +23,7 @@ from flint import arb, arb_mat, ctx
 
 import verify.checker_balls as balls
 from verify.certificate_arrays import Archive, Doubles, read_arrays, require_affordable, wrong_shape
-from verify.certificate_file import HYPOTHESES, Certificate, read_certificate
+from verify.certificate_file import HYPOTHESES, Certificate, Network, read_certificate
 from verify.checker_balls import Statement, ball, show
 from verify.errors import ProblemError
 from verify.fields import one_line
@@ -86,72 +86,84 @@ def _stages(certificate: Certificate, archive: Archive) -> Iterator[tuple[str, C
 class _Signals:
     """The network at theta in balls; lists over layers, from the first; columns of matrices are points, or points times outputs.
 
-    scales: c_l. z: the entries of z_l, row by row. forward: H_(l-1)^T H_(l-1), n x n. sup: the squared column norms of eta_l, for
-    each hidden layer and point. backward: delta_l^T delta_l, nk x nk, index (point, output). roots: sqrt(nu_i).
+    scales: c_l. grams: c_l^2 H_(l-1)^T H_(l-1) + sigma_b^2, n x n. forward: the squared norms of the columns of H_(l-1). highest:
+    max_j |z_lj(x_i)|, sup: the squared largest column norm of eta_l, for each hidden layer and point. blocks: delta_l^T delta_l of
+    each point, k x k. outputs: z_L, k x n. kernel: K without its weights, index (point, output). nu: sqrt(nu_i nu_j), n x n.
     """
 
     def __init__(self, certificate: Certificate, arrays: dict[str, Doubles]) -> None:
-        network, (n, k) = certificate.network, arrays["y"].shape
-        layers, self.arrays, self.points, self.outputs = len(network.sizes) - 1, arrays, n, k
-        self.weights = [self._matrix(f"W{layer + 1}") for layer in range(layers)]
+        network, self.arrays, self.points = certificate.network, arrays, arrays["y"].shape[0]
+        self.weights = [self._matrix(f"W{m + 1}") for m in range(len(network.trained))]
         self.scales = [arb(network.weight_scale) / arb(size).sqrt() for size in network.sizes[:-1]]
-        self.roots = [arb(weight).sqrt() for weight in arrays["sample_weights"].values]
-        self.phi = balls.function(network.expression)
-        self.z, self.forward, self.backward, self.sup, slopes = list[Any](), list[Any](), list[Any](), list[Any](), list[Any]()
-        h = self._matrix("X").transpose()
-        for layer, (weight, c) in enumerate(zip(self.weights, self.scales, strict=True)):
-            self.forward.append(h.transpose() * h)
-            z = (weight * h * c).entries()
+        root = arb_mat([[arb(weight).sqrt()] for weight in arrays["sample_weights"].values])
+        self.phi, self.nu = balls.function(network.expression), root * root.transpose()
+        self.grams, self.forward, self.highest, self.sup, self.blocks = (list[Any]() for _ in range(5))
+        self._backward(network, self._forward(network))
+
+    def _forward(self, network: Network) -> list[Any]:
+        """Return phi'(z_l) for each hidden layer."""
+        h, n, sigma_b = self._matrix("X").transpose(), self.points, arb(network.bias_scale)
+        slopes = []
+        for m, (weight, c) in enumerate(zip(self.weights, self.scales, strict=True)):
+            gram = h.transpose() * h
+            self.forward.append([gram[i, i] for i in range(n)])
+            self.grams.append(gram * c**2 + arb_mat([[sigma_b**2] * n] * n))
+            z = weight * h * c
             if network.bias_scale:
-                shifts = [arb(bias) * network.bias_scale for bias in arrays[f"b{layer + 1}"].values]
-                z = [entry + shifts[place // n] for place, entry in enumerate(z)]
-            self.z.append(z)
-            if layer < layers - 1:
-                values, slope = zip(*(balls.derivatives(self.phi, entry, 1) for entry in z), strict=True)
-                h = arb_mat(len(z) // n, n, values)
-                slopes.append(slope)
-        delta = arb_mat([[arb(int(column % k == row)) for column in range(n * k)] for row in range(k)])
-        self.backward.append(delta.transpose() * delta)
-        for layer in range(layers - 2, -1, -1):
-            eta = (self.weights[layer + 1].transpose() * delta * self.scales[layer + 1]).tolist()
-            self.sup.insert(0, [[sum((e * e for e in row[i * k : i * k + k]), arb(0)) for row in eta] for i in range(n)])
-            slope = slopes[layer]
-            delta = arb_mat([[x * slope[j * n + column // k] for column, x in enumerate(row)] for j, row in enumerate(eta)])
-            self.backward.insert(0, delta.transpose() * delta)
+                bias = self.arrays[f"b{m + 1}"].values
+                z += arb_mat(len(bias), 1, bias) * arb_mat([[sigma_b] * n])
+            if m == len(self.weights) - 1:
+                self.outputs = z
+                break
+            self.highest.append([balls.largest(abs(z[j, i]) for j in range(z.nrows())) for i in range(n)])
+            h, slope = arb_mat(z.nrows(), n), arb_mat(z.nrows(), n)
+            for j, i in ((j, i) for j in range(z.nrows()) for i in range(n)):
+                h[j, i], slope[j, i] = balls.derivatives(self.phi, z[j, i], 1)
+            slopes.append(slope)
+        return slopes
+
+    def _backward(self, network: Network, slopes: list[Any]) -> None:
+        n, k, alpha = self.points, network.sizes[-1], arb(network.output_scale)
+        delta, self.kernel = arb_mat(k, n * k), arb_mat(n * k, n * k)
+        for column in range(n * k):
+            delta[column % k, column] = 1
+        columns = [range(i * k, i * k + k) for i in range(n)]  # of each point
+        for m in reversed(range(len(self.weights))):
+            gram = delta.transpose() * delta
+            self.blocks.insert(0, [balls.part(gram, own, own) for own in columns])
+            if network.trained[m]:
+                self.kernel += balls.blockwise(gram, self.grams[m] * alpha**2)
+            if m > 0:
+                eta = self.weights[m].transpose() * delta * self.scales[m]
+                squares = [[sum((eta[j, column] ** 2 for column in own), arb(0)) for j in range(eta.nrows())] for own in columns]
+                self.sup.insert(0, [balls.largest(row) for row in squares])
+                delta = balls.blockwise(eta, slopes.pop())
 
     def _matrix(self, name: str) -> Any:
         rows, columns = self.arrays[name].shape
-        return arb_mat(rows, columns, list(self.arrays[name].values))
-
-    def weighted(self, matrix: Any) -> Any:
-        """sqrt(nu_i nu_j) times the entries, with one row or k rows for each point."""
-        k, w = matrix.nrows() // self.points, self.roots
-        return arb_mat([[w[i // k] * w[j // k] * x for j, x in enumerate(row)] for i, row in enumerate(matrix.tolist())])
+        return arb_mat(rows, columns, self.arrays[name].values)
 
 
 def _norms(certificate: Certificate, signals: _Signals) -> Iterator[Statement]:
     """The norms at theta, compared as squares."""
-    bounds, k, sigma_b = certificate.bounds, signals.outputs, arb(certificate.network.bias_scale)
+    bounds = certificate.bounds
     for at, weight in enumerate(signals.weights):
         turned = weight.transpose()
         gram = weight * turned if weight.nrows() <= weight.ncols() else turned * weight
         yield balls.eigenvalues_at_most(f"operator_norms[{at}]", gram, bounds.operator_norms[at], "the norm of the weights")
-    for at, gram in enumerate(signals.forward):
-        for i, bound in enumerate(bounds.forward_norms[at]):
-            yield balls.at_most(f"forward_norms[{at}][{i}]", [gram[i, i]], bound, "the norm of the layer's input is", 2)
-    for at, (gram, c) in enumerate(zip(signals.forward, signals.scales, strict=True)):
-        G = gram * c**2 + arb_mat([[sigma_b**2] * signals.points] * signals.points)
-        yield balls.eigenvalues_at_most(f"gram_norms[{at}]", signals.weighted(G), bounds.gram_norms[at], "p^nu")
-        if at == 0:
-            squares = arb_mat([[x * x for x in row] for row in G.tolist()])
-            yield balls.eigenvalues_at_most("schur", signals.weighted(squares), bounds.schur, "the Schur constant")
-    for at, i in ((at, i) for at, points in enumerate(signals.sup) for i in range(len(points))):
-        bound, entries = bounds.backward_sup[at][i], signals.sup[at][i]
-        yield balls.at_most(f"backward_sup[{at}][{i}]", entries, bound, "a column of eta has norm", 2)
-    for at, gram in enumerate(signals.backward):
-        for i, bound in enumerate(bounds.backward_norms[at]):
-            block = arb_mat([[gram[i * k + o, i * k + p] for p in range(k)] for o in range(k)])
-            yield balls.eigenvalues_at_most(f"backward_norms[{at}][{i}]", block, bound, "|delta|")
+    for name, found, what in (
+        ("forward_norms", signals.forward, "the norm of the layer's input"),
+        ("backward_sup", signals.sup, "the largest column of eta"),
+    ):
+        for at, i in ((at, i) for at, row in enumerate(found) for i in range(len(row))):
+            yield balls.at_most(f"{name}[{at}][{i}]", found[at][i], getattr(bounds, name)[at][i], what, 2)
+    for at, G in enumerate(signals.grams):
+        yield balls.eigenvalues_at_most(f"gram_norms[{at}]", balls.blockwise(G, signals.nu), bounds.gram_norms[at], "p^nu")
+    squares = balls.blockwise(signals.grams[0], signals.grams[0])
+    yield balls.eigenvalues_at_most("schur", balls.blockwise(squares, signals.nu), bounds.schur, "the Schur constant")
+    for at, i in ((at, i) for at, row in enumerate(signals.blocks) for i in range(len(row))):
+        bound = bounds.backward_norms[at][i]
+        yield balls.eigenvalues_at_most(f"backward_norms[{at}][{i}]", signals.blocks[at][i], bound, "|delta|")
 
 
 def _ball_bounds(certificate: Certificate, signals: _Signals) -> Iterator[Statement]:
@@ -169,10 +181,7 @@ def _ball_bounds(certificate: Certificate, signals: _Signals) -> Iterator[Statem
         own = [trained[m] * (c[m] ** 2 * x**2 + sigma_b**2) for x in h[m]]
         D.append([(own[i] + (a[m] * Lp * D[m][i]) ** 2).sqrt() for i in range(n)])
         D_nu.append((trained[m] * p_nu[m] ** 2 + (a[m] * Lp * D_nu[m]) ** 2).sqrt())
-    reach = arb(0)
-    for m in layers[:-1]:
-        for place, entry in enumerate(signals.z[m]):
-            reach = reach.max(abs(entry) + R * D[m + 1][place % n])
+    reach = balls.largest(z + R * moved for m in layers[:-1] for z, moved in zip(signals.highest[m], D[m + 1], strict=True))
     yield "slope", *balls.derivative_at_most(signals.phi, 1, bounds.slope, reach.upper())
     yield "curvature", *balls.derivative_at_most(signals.phi, 2, bounds.curvature, reach.upper())
     v, v_nu, v_max, nus = [[arb(0)] * n for _ in layers], [arb(0) for _ in layers], [], []
@@ -206,15 +215,8 @@ def _ball_bounds(certificate: Certificate, signals: _Signals) -> Iterator[Statem
 
 def _kernel(certificate: Certificate, signals: _Signals) -> Iterator[Statement]:
     """lambda0 I <= K <= lambda_max I at theta."""
-    network, given, k = certificate.network, certificate.given, signals.outputs
-    alpha, sigma_b, size = arb(network.output_scale), arb(network.bias_scale), signals.points * signals.outputs
-    K = arb_mat(size, size)  # zero
-    for moves, forward, backward, c in zip(network.trained, signals.forward, signals.backward, signals.scales, strict=True):
-        G = [[alpha * alpha * (c**2 * x + sigma_b**2) for x in row] for row in forward.tolist()]
-        layer = [[x * G[i // k][j // k] for j, x in enumerate(row)] for i, row in enumerate(backward.tolist())]
-        K += arb_mat(layer) * int(moves)
-    K = signals.weighted(K)
-    above = balls.semidefinite(K - balls.diagonal(size, ball(given.lambda0)))
+    given, K = certificate.given, balls.blockwise(signals.kernel, signals.nu)
+    above = balls.semidefinite(balls.shifted(K, -ball(given.lambda0)))
     found = ball(given.lambda0) if above else balls.rayleigh_quotient(K, inverse=True)
     yield "lambda0", above, f"the smallest eigenvalue is at most {show(found)}, stated at least {show(given.lambda0)}"
     yield balls.eigenvalues_at_most("lambda_max", K, given.lambda_max, "the largest eigenvalue", 1)
@@ -239,14 +241,12 @@ def _loss(certificate: Certificate, arrays: dict[str, Doubles]) -> Iterator[Stat
 
 def _residual(certificate: Certificate, signals: _Signals) -> Iterator[Statement]:
     """s^2 = 2 (J - h*)/mu at theta."""
-    given, n, k = certificate.given, signals.points, signals.outputs
+    given, (n, k), alpha = certificate.given, signals.arrays["y"].shape, certificate.network.output_scale
     y, offsets, nu = (signals.arrays[key].values for key in ("y", "offsets", "sample_weights"))
     gap, total = balls.loss_gap(certificate.loss, arb(certificate.ridge or 0)), arb(0)
-    for place, entry in enumerate(signals.z[-1]):
-        at = place % n * k + place // n
-        prediction = certificate.network.output_scale * entry - arb(offsets[at])
-        total += arb(nu[place % n]) * gap(prediction, arb(y[at]))
-    yield balls.at_most("residual", [2 * total / ball(given.mu)], given.residual, "s is", 2)
+    for i, o in ((i, o) for i in range(n) for o in range(k)):
+        total += arb(nu[i]) * gap(alpha * signals.outputs[o, i] - arb(offsets[i * k + o]), arb(y[i * k + o]))
+    yield balls.at_most("residual", 2 * total / ball(given.mu), given.residual, "s", 2)
 
 
 def _theorem(certificate: Certificate) -> Iterator[Statement]:
@@ -286,7 +286,7 @@ def _theorem(certificate: Certificate) -> Iterator[Statement]:
         yield f"hypotheses.{name}", enclosed and positive, f"the margin must not be negative: {compared}"
     least, ends = "smallest_eigenvalue_at_least", certificate.conclusions
     for name, value in {"path_length_at_most": rbar, "residual_factor_at_most": rate, "summed_residuals_at_most": Tbar}.items():
-        yield balls.at_most(f"conclusions.{name}", [value], ends[name], "it is")
+        yield balls.at_most(f"conclusions.{name}", value, ends[name], "it")
     yield f"conclusions.{least}", floor >= ball(ends[least]), f"it is {show(floor)}, stated at least {show(ends[least])}"
     if certificate.inexact is not None:  # Theorem A1
         epsilon, steps, c = ball(certificate.inexact.gradient_error), certificate.inexact.steps, (Lambda * L / mu).sqrt()
@@ -296,4 +296,4 @@ def _theorem(certificate: Certificate) -> Iterator[Statement]:
         yield "inexact.gradient_error", epsilon >= 0, f"it must not be negative, got {show(epsilon)}"
         yield "inexact.steps", q_N < 1 and path < R, f"after {steps} steps q is {show(q_N)}, the path at most {show(path)}"
         below = (c + kappa * sigma / 2 + kappa * bent * eta * epsilon / 2) * epsilon / (mu * kappa * lam * (1 - q_N))
-        yield balls.at_most("inexact.floor", [below], certificate.inexact.floor, "it is")
+        yield balls.at_most("inexact.floor", below, certificate.inexact.floor, "it")

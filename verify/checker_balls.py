@@ -29,13 +29,10 @@ def show(value: Any) -> str:
     return str(ball(value).str(15, radius=False))
 
 
-def at_most(name: str, values: Iterable[Any], bound: Fraction, what: str, power: int = 1) -> Statement:
-    """Every value is at most bound^power, and the bound is not negative."""
-    limit = ball(bound) ** power
-    failed = [value for value in values if not value <= limit]
-    if failed:
-        return name, False, f"{what} {show(failed[0] if power == 1 else failed[0].sqrt())}, stated at most {show(bound)}"
-    return name, bound >= 0, f"{what} nonnegative, stated at most {show(bound)}"
+def at_most(name: str, value: Any, bound: Fraction, what: str, power: int = 1) -> Statement:
+    """value <= bound^power, and the bound is not negative; ``value`` is the power of what the message names."""
+    found = value if power == 1 else value.sqrt()
+    return name, bound >= 0 and bool(value <= ball(bound) ** power), f"{what} is {show(found)}, stated at most {show(bound)}"
 
 
 def inside(name: str, value: Any, enclosure: Enclosure) -> Statement:
@@ -55,6 +52,32 @@ def largest(values: Iterable[Any]) -> Any:
     return found
 
 
+def part(matrix: Any, rows: range, columns: range) -> Any:
+    """The submatrix of these rows and columns; filled in place, because a list of Python's balls takes far more room."""
+    found = arb_mat(len(rows), len(columns))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            found[i, j] = matrix[row, column]
+    return found
+
+
+def blockwise(matrix: Any, factor: Any) -> Any:
+    """The matrix cut into as many equal blocks as ``factor`` has entries, each block times its entry."""
+    found, rows, columns = arb_mat(matrix), matrix.nrows() // factor.nrows(), matrix.ncols() // factor.ncols()
+    for i in range(matrix.nrows()):
+        for j in range(matrix.ncols()):
+            found[i, j] *= factor[i // rows, j // columns]
+    return found
+
+
+def shifted(matrix: Any, value: Any) -> Any:
+    """matrix + value I."""
+    found = arb_mat(matrix)
+    for i in range(matrix.nrows()):
+        found[i, i] += value
+    return found
+
+
 def semidefinite(matrix: Any, strictly: bool = False) -> bool:
     """Whether the symmetric matrix in ``matrix`` is shown to be positive semidefinite, or positive definite when ``strictly``.
 
@@ -62,31 +85,25 @@ def semidefinite(matrix: Any, strictly: bool = False) -> bool:
     and positive semidefinite if P is positive definite and the Schur complement semidefinite. Halving down to one row decides it:
     the ball matrix stands for one exact symmetric matrix, every step encloses its exact blocks, and pivots are compared with 0.
     """
-    size, rows = matrix.nrows(), matrix.tolist()
+    size = matrix.nrows()
     if size == 1:
-        return bool(rows[0][0] > 0 if strictly else rows[0][0] >= 0)
-    if not strictly and all(entry == 0 for entry in matrix.entries()):
+        return bool(matrix[0, 0] > 0 if strictly else matrix[0, 0] >= 0)
+    if not strictly and all(matrix[i, j] == 0 for i in range(size) for j in range(size)):
         return True
-    half = size // 2
-    first, side = arb_mat([row[:half] for row in rows[:half]]), arb_mat([row[half:] for row in rows[:half]])
+    upper, lower = range(size // 2), range(size // 2, size)
+    first, side = part(matrix, upper, upper), part(matrix, upper, lower)
     if not semidefinite(first, strictly=True):
         return False
     try:
-        complement = arb_mat([row[half:] for row in rows[half:]]) - side.transpose() * first.solve(side)
+        complement = part(matrix, lower, lower) - side.transpose() * first.solve(side)
     except ZeroDivisionError:  # not shown to be invertible
         return False
     return semidefinite(complement, strictly)
 
 
-def diagonal(size: int, value: Any) -> Any:
-    """value times the identity."""
-    return arb_mat(size, size, [value if i == j else arb(0) for i in range(size) for j in range(size)])
-
-
 def eigenvalues_at_most(name: str, matrix: Any, bound: Fraction, what: str, power: int = 2) -> Statement:
     """lambda_max(matrix) <= bound^power of a symmetric matrix, and the bound is not negative."""
-    holds = bound >= 0 and semidefinite(diagonal(matrix.nrows(), ball(bound) ** power) - matrix)
-    if holds:
+    if bound >= 0 and semidefinite(shifted(-matrix, ball(bound) ** power)):
         return name, True, ""
     found = rayleigh_quotient(matrix)
     return name, False, f"{what} is at least {show(found if power == 1 else found.sqrt())}, stated at most {show(bound)}"

@@ -7,25 +7,31 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 from click.testing import CliRunner
+from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.verify import forge
-from verify import certificate_arrays
+from theorems.grammar import S, parse_expression
+from verify import certificate_arrays, certificate_expression, checker_balls
 from verify.certificate_arrays import Archive, require_affordable
-from verify.certificate_expression import parse_activation
-from verify.certificate_file import parse_decimal, read_certificate
+from verify.certificate_expression import Tree, parse_activation
+from verify.certificate_file import Certificate, parse_decimal, read_certificate
 from verify.checker import check
 from verify.commands import cli
 from verify.errors import ProblemError
@@ -430,11 +436,106 @@ def test_arrays_beyond_the_limit_are_not_read(tmp_path: Path) -> None:
     assert "at most" in refused(path, limit=2 * certificate_arrays.NPZ_BYTES)
 
 
-def test_the_work_is_bounded_before_it_is_done(tmp_path: Path) -> None:
-    certificate = read_certificate(forge.forge().write(tmp_path))
-    require_affordable(certificate, 2)
-    with pytest.raises(ProblemError, match="multiplications"):
-        require_affordable(certificate, 10**5)
+def with_sizes(certificate: Certificate, sizes: tuple[int, ...]) -> Certificate:
+    return replace(certificate, network=replace(certificate.network, sizes=sizes, trained=(True,) * (len(sizes) - 1)))
+
+
+DEEP_WITH_OUTPUTS = (1,) * 60 + (1800,)
+
+
+@pytest.mark.parametrize(
+    ("points", "sizes", "what"),
+    [
+        (10**5, (2, 3, 1), "multiplications"),
+        (1, DEEP_WITH_OUTPUTS, "multiplications"),  # 1800 x 1800 in every layer
+        (2000, (1, 1), "multiplications"),
+        (1, (2900, 2900), "multiplications"),
+        (1, (1,) * 60 + (1000,), "multiplications"),
+        (850, (1,) * 60, "multiplications"),
+        (64, (1, 131072, 1), "bytes"),
+        (8, (1, 1 << 20, 1), "bytes"),
+        (2, (1, 70000, 50), "bytes"),
+    ],
+)
+def test_work_and_memory_are_bounded_before_they_are_taken(points: int, sizes: tuple[int, ...], what: str, tmp_path: Path) -> None:
+    certificate = with_sizes(read_certificate(forge.forge().write(tmp_path)), sizes)
+    with pytest.raises(ProblemError, match=what):
+        require_affordable(certificate, points)
+
+
+@pytest.mark.parametrize(
+    ("points", "sizes"),
+    [(16, (64, 32768, 1)), (64, (64, 32768, 1)), (64, (64, 256, 256, 1)), (8, (64, 96, 3)), (8, (64, 65536, 1))],
+)
+def test_what_is_certified_in_practice_is_affordable(points: int, sizes: tuple[int, ...], tmp_path: Path) -> None:
+    require_affordable(with_sizes(read_certificate(forge.forge().write(tmp_path)), sizes), points)
+
+
+def wide_open(folder: Path, points: int, sizes: tuple[int, ...]) -> Path:
+    """A certificate of that shape with bounds far from the truth, so that every stage up to the theorem is reached."""
+    forgery, generator, layers = forge.forge(), np.random.default_rng(1), len(sizes) - 1
+    forgery.arrays = {
+        "X": generator.standard_normal((points, sizes[0])),
+        "y": np.zeros((points, sizes[-1])),
+        "offsets": np.zeros((points, sizes[-1])),
+        "sample_weights": np.full(points, 1 / points),
+        **{f"W{m + 1}": generator.standard_normal((sizes[m + 1], sizes[m])) for m in range(layers)},
+    }
+    forgery.document["network"] |= {"sizes": list(sizes), "trained": [True] * layers, "activation": "tanh"}
+    row = ["1e9"] * points
+    forgery.document["bounds"] |= {
+        **{"slope": "9", "curvature": "9", "schur": "1e9", "operator_norms": ["1e9"] * layers, "gram_norms": ["1e9"] * layers},
+        **{"forward_norms": [row] * layers, "backward_sup": [row] * (layers - 1), "backward_norms": [row] * layers},
+    }
+    return forgery.write(folder)
+
+
+BOUNDED = """
+import resource, sys
+from pathlib import Path
+from verify.certificate_arrays import memory
+from verify.certificate_file import read_certificate
+from verify.checker import check
+from verify.errors import ProblemError
+path, points, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+limit = limit or memory(read_certificate(path), points)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    outcome = check(path)
+    print("accepted" if outcome.accepted else outcome.first_failure, outcome.reason)
+except ProblemError as error:
+    print("refused:", error)
+"""
+
+
+def checked_within(path: Path, points: int, limit: int = 0) -> str:
+    """What a process with so much address space (0: as much as the estimate) says; an abort fails the test."""
+    command = [sys.executable, "-c", BOUNDED, str(path), str(points), str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "MemoryError" not in done.stdout
+    return done.stdout
+
+
+SMALL = [(4, (1, 20000, 1)), (1, (400, 400, 1)), (100, (1,) * 12), (1, (1,) * 40 + (100,)), (2, (4, 60000, 1)), (4, (2, 400, 20))]
+LARGE = [(64, (64, 32768, 1)), (1000, (1, 1, 1)), (1, (1200, 1200, 1)), (1, (1,) * 60 + (400,)), (4, (4, 4000, 100))]
+
+
+@pytest.mark.parametrize(
+    ("points", "sizes"),
+    [*SMALL, *(pytest.param(*case, marks=pytest.mark.validate) for case in LARGE)],
+    ids=lambda value: str(value)[:20],
+)
+def test_the_estimated_memory_is_enough(points: int, sizes: tuple[int, ...], tmp_path: Path) -> None:
+    said = checked_within(wide_open(tmp_path, points, sizes), points)
+    assert said.split()[0] in ("slope", "beta", "lambda0", "lambda_max", "residual", "constants.Lambda"), said
+
+
+@pytest.mark.parametrize(("points", "sizes"), [(1, DEEP_WITH_OUTPUTS), (2000, (1, 1)), (64, (1, 131072, 1))])
+def test_hostile_shapes_are_refused_in_little_memory(points: int, sizes: tuple[int, ...], tmp_path: Path) -> None:
+    """Small files whose check would take gigabytes, where FLINT would end the process."""
+    path = wide_open(tmp_path, points, sizes)
+    assert checked_within(path, points, 512 * MEGABYTE).startswith("refused: the check would need")
 
 
 def test_archive_reads_every_array_exactly(tmp_path: Path) -> None:
@@ -456,10 +557,96 @@ def test_archive_reads_every_array_exactly(tmp_path: Path) -> None:
         *("relu", "tanx", "", "s s", "t", "y", "__import__('os')", "s.real", "s[0]", "lambda: s", "s if s else s", "s**s", "s**17"),
         *("s**(1/3)", "exp", "exp()", "exp(s, s)", "exp(*s)", "exp(x=s)", "1j*s", "0x10*s", "1_0*s", "s@s", "s//2", "s%2", "~s"),
         *("not s", "s<1", "s;s", "s\n", "s#", "'s'", "f's'", "s:=1", "(s,)", "{s}", "[s]", "...", "None", "True", "1e999*s"),
-        *("s**9**9**9", "s**(9**16)", "s**(1/0)", "s**(16**16)**16", "(" * 300 + "s", "-" * 400 + "s", "s" + "+s" * 240),
-        *("s+" * 300 + "s", "sin(" * 70 + "s" + ")" * 70, "ſ", "s\ud800"),
+        *("s**9**9**9", "s**(9**16)", "s**(1/0)", "s**(16**16)**16", "(" * 300 + "s", "-" * 400 + "s", "-" * 161 + "s"),
+        *("s+" * 300 + "s", "ſ", "s\ud800", "1e100*s", "1e00000100*s", "s**sqrt(2)", "s**sqrt(-1)", "s**(2**(1/2))", "s**0**-1"),
+        *("00x10*s", "1e*s", "s**pi", "s**sin(0)"),
     ],
 )
 def test_expressions_outside_the_language_are_refused(text: str) -> None:
     with pytest.raises(ProblemError, match="activation"):
         parse_activation(text)
+
+
+def tower(depth: int, exponent: str) -> str:
+    text = "1"
+    for _ in range(depth):
+        text = f"({text})**{exponent}"
+    return f"s**({text})"
+
+
+@pytest.mark.parametrize("depth", [1, 10, 57])
+@pytest.mark.parametrize("exponent", ["1", "2", "16", "-1"])
+def test_constants_are_evaluated_once(depth: int, exponent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice in each level would be 2^57 times."""
+    evaluate, count = certificate_expression._rational, 0
+
+    def counted(tree: Tree) -> Fraction:
+        nonlocal count
+        count += 1
+        return evaluate(tree)
+
+    monkeypatch.setattr(certificate_expression, "_rational", counted)
+    assert parse_activation(tower(depth, exponent)) == ("**", ("s",), Fraction(1))
+    assert count <= 5 * depth + 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s**(" + "(2" + ")**16)" * 40,
+        "s**(" + "(1e-99)**16" + ")**16" * 30 + ")",
+        "s**(" * 60 + "1e-99" + ")**16" * 60,
+        "s**(" + "*".join(["1e99"] * 90) + ")",
+        "s**(" + "+".join(f"1/{i}{'1' * 8}" for i in range(40)) + ")",
+        "s" + "**2" * 150,
+        "s**(" + "16**" * 100 + "1)",
+        "s**(" + "(" * 150 + "2" + ")**4)" * 60,
+        "s**(1" + "/3" * 150 + ")",
+        "s**(" + "sqrt(" * 80 + "2" + ")" * 81,
+        "s**" + "-" * 170 + "1",
+    ],
+    ids=lambda text: text[:24],
+)
+def test_no_large_number_is_made_inside_an_exponent(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, arithmetic = [0], certificate_expression._ARITHMETIC
+
+    def watched(compute: Callable[[Fraction, Fraction], Fraction]) -> Callable[[Fraction, Fraction], Fraction]:
+        def watch(a: Fraction, b: Fraction) -> Fraction:
+            value = compute(a, b)
+            made.append(certificate_expression._bits(value))
+            return value
+
+        return watch
+
+    monkeypatch.setattr(certificate_expression, "_ARITHMETIC", {sign: watched(compute) for sign, compute in arithmetic.items()})
+    with pytest.raises(ProblemError, match="activation"):
+        parse_activation(text)
+    assert max(made) <= certificate_expression.CONSTANT_BITS + 2
+
+
+def test_powers_of_long_numbers_are_refused_before_they_are_computed() -> None:
+    with pytest.raises(ProblemError, match="bits"):
+        parse_activation("s**((1e-99)**16)")
+
+
+@pytest.mark.parametrize("text", ["s" + "+0*s" * 100, "s" + "*1" * 200, "s" + "-s/9" * 100, "+".join(["s"] * 250)])
+def test_long_sums_and_products_are_one_level(text: str) -> None:
+    """What theorems.grammar reads is read here, and means the same."""
+    at = Fraction(3, 8)
+    phi, wanted = checker_balls.function(parse_activation(text)), parse_expression(text).subs(S, sympy.Rational(3, 8))
+    assert abs(phi(arb(float(at))) - checker_balls.ball(Fraction(int(wanted.p), int(wanted.q)))) < 1e-12
+
+
+def test_parentheses_as_deep_as_the_maker_takes_them() -> None:
+    """Four levels of the tree for each of 39 parentheses."""
+    value = arb(0.375)
+    for _ in range(39):
+        value = 1 - 2 * arb.sin(value) ** 2
+    phi = checker_balls.function(parse_activation("1-2*sin(" * 39 + "s" + ")^2" * 39))
+    assert phi(arb(0.375)).overlaps(value)
+
+
+def test_a_long_sum_is_checked(tmp_path: Path) -> None:
+    forgery = forge.forge()
+    forgery.document["network"]["activation"] = "tanh(01*s)" + "+0*s" * 120
+    assert check(forgery.write(tmp_path)).accepted

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from tests.verify import forge
 from theorems.activations import ACTIVATIONS, activation
 from theorems.catalogue import THEOREMS
 from theorems.losses import RIDGED_LOSSES
-from verify import certificate_expression, certificate_file, checker, checker_balls
+from verify import certificate_expression, certificate_file, check_output, checker, checker_balls
 from verify.checker import Outcome, check
 from verify.commands import cli
 
@@ -339,7 +341,7 @@ def test_definite_matrices(size: int, seed: int, margin: float) -> None:
     before = ctx.prec
     try:
         ctx.prec = 128
-        shifted = factor * factor.transpose() - checker_balls.diagonal(size, shift)
+        shifted = checker_balls.shifted(factor * factor.transpose(), -shift)
         assert checker_balls.semidefinite(shifted, strictly=True) is (margin > 0)
         assert checker_balls.semidefinite(shifted) is (margin > 0)
     finally:
@@ -380,6 +382,9 @@ EXPRESSIONS = (
     "softplus(s) + sigmoid(-s) + erf(s) + log(s) + exp(-s)*sin(s)*cos(s)",
     "1 - 2 - 3*s - -s",
     "+s*1.25e-3",
+    "01*s + 007.5e-010 + 1e+040*s*00e5",
+    "s**sqrt(4) + 10**-1^(1/2)*s + s**((9/4)**(1/2))",
+    "1 - s + 2*s - 3*s/4*s/5 - 6 + s*7*-s - (s - 8 - s) - 9",
 )
 
 
@@ -406,6 +411,7 @@ def test_the_command(tmp_path: Path) -> None:
     accepted = CliRunner().invoke(cli, ["check", str(path)])
     assert accepted.exit_code == 0
     assert ": accepted, Theorem A-square" in accepted.stdout
+    assert "A1" not in accepted.stdout
     forgery.document["given"]["lambda0"] = "1e3"
     forgery.write(tmp_path)
     rejected = CliRunner().invoke(cli, ["check", str(path), "--json"])
@@ -419,3 +425,24 @@ def test_the_command(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "certificate.json" in refused.stderr
     assert refused.stdout == ""
+
+
+def test_the_command_says_what_is_not_checked(tmp_path: Path) -> None:
+    """Theorem A1 assumes its bound of the gradients' error; the step of a run is a label."""
+    forgery = forge.forge(1, inexact=True)
+    path = forgery.write(tmp_path)
+    printed = CliRunner().invoke(cli, ["check", str(path)])
+    assert printed.exit_code == 0
+    assumed = re.search("Theorem A1: for gradients that err by at most ([^,]+), which is not checked, ", printed.stdout)
+    assert assumed
+    assert Fraction(assumed[1]) <= Fraction(forgery.document["inexact"]["gradient_error"])
+    found = json.loads(CliRunner().invoke(cli, ["check", str(path), "--json"]).stdout)
+    assert found["not_checked"] == {"step": 7, "gradient_error": assumed[1]}
+    assert not {"step", "gradient_error"} & set(found)
+
+
+@given(st.fractions(), st.sampled_from([ROUND_FLOOR, ROUND_CEILING]))
+def test_what_is_printed_remains_true(value: Fraction, rounding: str) -> None:
+    printed = Fraction(check_output.rounded(value, rounding))
+    assert printed <= value if rounding == ROUND_FLOOR else printed >= value
+    assert abs(printed - value) <= abs(value) / 10**14

@@ -211,5 +211,6 @@ def test_expressions_mutated(tmp_path: Path) -> None:
         path.write_text(json.dumps(document))
         result = outcome(path)
         if result is not None and result.accepted:
-            accepted.add(changed.replace(" ", "").replace(".", "").replace("+", ""))
-    assert accepted <= {text, *(text.replace("2", form, 1) for form in ("02", "20"))} | {text.replace("s*", "s*1", 1)}, accepted
+            plain = re.sub(r"(?<![0-9.])0+(?=[0-9])|(?<=[0-9])\.(?![0-9])", "", changed)  # 02 and 2. are 2
+            accepted.add(plain.replace(" ", "").replace("+", ""))
+    assert accepted == {text}
