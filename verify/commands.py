@@ -101,6 +101,7 @@ def verify(problem_file: Path | None, out: Path, rigorous: bool, as_json: bool) 
     _show(verification, document if as_json else None)
     if not as_json:
         click.echo(f"written to {out}: {', '.join(['result.json', *verification_files(document)])}")
+        _tell_limits(verification, out)
     sys.exit(verification.status)
 
 
@@ -119,6 +120,8 @@ def certify(problem_file: Path, weights: Path | None, out: Path | None, rigorous
     verification = certify_only(_problem(problem_file, rigorous), weights)
     document = write_results(verification, out) if out is not None else result_json(verification, {})
     _show(verification, document if as_json else None)
+    if out is not None and not as_json:
+        _tell_limits(verification, out)
     sys.exit(verification.status)
 
 
@@ -246,6 +249,14 @@ def _problem(path: Path | None, rigorous: bool) -> Problem:
 
     problem = built_in_problem() if path is None else load_problem(path)
     return rigorously(problem) if rigorous else problem
+
+
+def _tell_limits(verification: Verification, out: Path) -> None:
+    from verify.output import beyond_the_checker
+
+    reason = beyond_the_checker(out, verification)
+    if reason is not None:
+        click.echo(f"note: overparam check will refuse this certificate: {reason}")
 
 
 def _show(verification: Verification, document: dict[str, object] | None) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from verify.certificate_arrays import NUMBERS, require_affordable
 from verify.certificate_document import certificate_document
+from verify.certificate_file import read_certificate
 from verify.errors import ProblemError
 from verify.files import atomic_writer
 from verify.result import Verification, certificate_arrays, result_json, run_arrays, sha256
@@ -44,6 +46,21 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
 
 
 FILES = ("result.json", "certificate.npz", "certificate.json", "run.npz", "run.svg")
+
+
+def beyond_the_checker(directory: Path, verification: Verification) -> str | None:
+    """Why ``overparam check`` would refuse the certificate written there as too large, or None."""
+    path = directory / "certificate.json"
+    if not path.exists():
+        return None
+    numbers = sum(array.size for name, array in certificate_arrays(verification).items() if name != "minimizers")
+    if numbers > NUMBERS:
+        return f"its arrays hold {numbers} numbers, more than the {NUMBERS} that the checker reads"
+    try:
+        require_affordable(read_certificate(path), verification.setup.dataset.points)
+    except ProblemError as error:
+        return str(error)
+    return None
 
 
 def require_directory(directory: Path) -> None:

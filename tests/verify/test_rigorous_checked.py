@@ -150,3 +150,17 @@ def test_a_certificate_is_about_its_own_data(folder: Path, tmp_path: Path) -> No
             (tmp_path / "certificate.json").write_text(json.dumps(document))
             outcome = check(tmp_path / "certificate.json")
             assert not outcome.accepted, (name, mended)
+
+
+def test_a_certificate_too_large_for_the_checker_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import verify.certificate_arrays as limits
+    import verify.output as output
+
+    found = made("tanh")
+    write_results(found, tmp_path)
+    assert output.beyond_the_checker(tmp_path, found) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(output, "NUMBERS", 100)
+        assert "more than the 100" in str(output.beyond_the_checker(tmp_path, found))
+    monkeypatch.setattr(limits, "WORK", 1000)
+    assert "multiplications" in str(output.beyond_the_checker(tmp_path, found))
