@@ -36,6 +36,7 @@ class Role(Enum):
     EXISTENCE = "certifies that a solution exists"
     INEXACT = "says what errors of the gradient can do to a certified run"
     ALONG = "holds along every certified run, whichever theorem certifies it"
+    PRIOR = "holds before any weight is drawn, with a stated probability"
 
 
 class LossClass(Enum):
