@@ -1,7 +1,7 @@
 """Arithmetics whose "numbers" are functions of one real variable: what Taylor jets and tails have in common.
 
 A program run over such an arithmetic describes a whole function at once: its values and derivatives on an interval
-(``theorems.jets``) or its behaviour on a half-line (``theorems.tails``). Both are undefined where an operation is, and say so
+(``theorems.jets``) or its behavior on a half-line (``theorems.tails``). Both are undefined where an operation is, and say so
 by raising; the search over the line decides whether to look closer or to give up with that reason.
 """
 

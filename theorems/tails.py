@@ -31,7 +31,7 @@ from theorems.growth import (
     point,
 )
 
-# More terms only sharpen a tail that is negligible already; the smallest are absorbed into their neighbours.
+# More terms only sharpen a tail that is negligible already; the smallest are absorbed into their neighbors.
 MAX_TERMS = 10
 
 _LARGEST_RATE = Fraction(1 << 20)  # of decay, in what is kept of a still faster one

@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """Run the command line."""
     # One thread pool: kernels run on numba's threads and call single-threaded BLAS. Of numba's pools, workqueue neither spins
-    # nor suffers from busy neighbours. Both must be chosen before the libraries are imported; a user's own choice is kept.
+    # nor suffers from busy neighbors. Both must be chosen before the libraries are imported; a user's own choice is kept.
     os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -13,23 +13,14 @@ from typing import Any
 from theorems.errors import InputError
 from theorems.records import Theorem
 from verify.certificate import Certificate, Enclosed, Witness
+from verify.certificate_file import BOUND_KEYS, GIVEN_KEYS, SCHEMA
 from verify.floating_run import FloatingRun, NotCovered
 from verify.result import outward
 from verify.rigor import Rigor, decimal_above
 from verify.setup import Setup
 
-SCHEMA = "overparam-certificate-1"
-# The keys of "given" and the symbols that they stand for.
-GIVEN = {
-    "mu": "mu",
-    "smoothness": "L",
-    "lambda0": "lambda0",
-    "lambda_max": "lambda_max",
-    "residual": "s0",
-    "beta": "beta",
-    "ball_radius": "R",
-}
-BOUNDS = ("slope", "curvature", "operator_norms", "forward_norms", "gram_norms", "schur", "backward_sup", "backward_norms")
+# The keys of "given" and the symbols that they stand for, where these differ.
+SYMBOLS = {"smoothness": "L", "residual": "s0", "ball_radius": "R"}
 INEXACT_THEOREMS = ("A", "A-square")
 # The error is rounded up to 6 digits, by a relative 1e-5 at most, and the floor is proportional to it.
 INEXACT_ROOM = Fraction(10001, 10000)
@@ -66,13 +57,19 @@ def certificate_document(
             "trained": list(setup.architecture.trained),
         },
         "loss": {"name": setup.loss.name, "ridge": setup.problem.loss.ridge},
-        "bounds": {name: _texts(getattr(witness.bounds, name)) for name in BOUNDS},
-        "given": {key: _text(witness.given[symbol]) for key, symbol in GIVEN.items()} | {"step_size": certificate.step_size},
+        "bounds": {name: _texts(getattr(witness.bounds, name)) for name in BOUND_KEYS},
+        "given": _given(witness, certificate.step_size),
         "constants": _constants(theorem, certificate),
         "hypotheses": _hypotheses(theorem, witness),
         "conclusions": {key: _conclusion(certificate.constants[name], above) for key, (name, above) in CONCLUSIONS.items()},
         "inexact": _inexact(theorem, on_ball),
     }
+
+
+def _given(witness: Witness, step_size: float | None) -> dict[str, Any]:
+    """The quantities of the theorem as decimals; the step size as the double that it is."""
+    stated = {key: _text(witness.given[SYMBOLS.get(key, key)]) for key in GIVEN_KEYS if key != "step_size"}
+    return stated | {"step_size": step_size}
 
 
 def _texts(decimals: Any) -> Any:

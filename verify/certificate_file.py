@@ -1,6 +1,6 @@
 """The file format overparam-certificate-1: certificate.json, read as if an enemy had written it.
 
-This module and its neighbours (``verify.certificate_arrays`` for the .npz beside it, ``verify.certificate_expression`` for the text
+This module and its neighbors (``verify.certificate_arrays`` for the .npz beside it, ``verify.certificate_expression`` for the text
 of an activation) know what a certificate says, not whether it is true: names, decimal strings as the rationals they denote, arrays
 as the doubles they are. They compute nothing, so that the program that makes certificates and the one that checks them may share
 them. Whatever is malformed, truncated or too large ends in a ProblemError of one sentence.

@@ -1,4 +1,4 @@
-"""From the [data] section to arrays: rows are chosen, scaled, labelled, weighted and checked."""
+"""From the [data] section to arrays: rows are chosen, scaled, labeled, weighted and checked."""
 
 from __future__ import annotations
 

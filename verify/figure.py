@@ -1,6 +1,6 @@
 """The figure of a run: residual against step with the proven envelope, and the smallest kernel eigenvalue with its bound.
 
-Theory is drawn as lines, measurements as marks or thin traces; the two colours differ in lightness as well as in hue.
+Theory is drawn as lines, measurements as marks or thin traces; the two colors differ in lightness as well as in hue.
 """
 
 from __future__ import annotations

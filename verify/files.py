@@ -36,13 +36,13 @@ def regular_file(path: Path, what: str) -> Path:
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing bytes that appears under its name only once it is complete.
 
-    The bytes go to a neighbour in the same folder, which takes the name when the block ends well and is removed when it
+    The bytes go to a neighbor in the same folder, which takes the name when the block ends well and is removed when it
     does not, also after Ctrl-C. Not ``tempfile.mkstemp``: its files are private to the owner whatever the umask says.
     """
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}.part")
+    neighbor = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(neighbour, "wb") as file:
+        with open(neighbor, "wb") as file:
             yield file
-        os.replace(neighbour, path)
+        os.replace(neighbor, path)
     finally:
-        neighbour.unlink(missing_ok=True)
+        neighbor.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ With eps_k := (theta_k - theta_{k+1})/eta - grad J(theta_k) any run is an inexac
 stays within R: S = kappa Phi(r), r just below R and sigma0/beta'. By induction over k, A1 with the errors so far gives s_k <= S_k
 <= S and theta_k in B(R), so that the next error is at most eps too, as long as S_N = s_0 + N eta kappa c1 eps <= S. A larger R
 buys more steps until beta(R) or Lambda(R) has grown too much: R is chosen to cover most steps. (The ball of the certificate
-itself exceeds the path by a relative 10^-6 only.)
+itself exceeds the path only by ``enclosure.BALL_ROOM``, where such a ball passes.)
 
 What is trusted besides: IEEE arithmetic, LLVM compiling what is written, BLAS products that are sums of products in some order.
 """
@@ -144,18 +144,17 @@ def _covered(start: RunStart, ball: OnBall, ulps: float) -> FloatingRun | NotCov
             return NotCovered("error", f"the error {eps:.3g} of one gradient is more than the room of the theorem")
 
         def over(count: int) -> Envelope:
-            return _envelope(start, known, constants, count, s0 + count * upper(per_step))
+            return _envelope(start, known, s0, count)
 
         settling = _settling(over, float(s0), steps // 2)
         return FloatingRun(eps, steps, settling, over(steps // 2), float_above(cap), ball.radius, Rigor.FLOATING_POINT, ())
 
 
-def _envelope(start: RunStart, known: dict[str, Any], constants: dict[str, Any], steps: int, residual: Fraction) -> Envelope:
-    """A1-f over so many steps, with S_k = ``residual`` after them: rho = mu kappa lambda0 (1 - q_k), floor c2 eps/rho."""
-    share = constants["kappa"] * known["lambda0"]
-    rho = known["mu"] * share * (1 - 2 * constants["beta_prime"] * BALL.constant(residual) / share)
-    floor, rate = constants["c2"] * known["epsilon"] / rho, 1 - known["eta"] * rho
-    return Envelope(steps, float_above(upper(rate)), float_above(upper(floor)))
+def _envelope(start: RunStart, known: dict[str, Any], s0: Fraction, steps: int) -> Envelope:
+    """A1-f over so many steps: the record's rate and floor with all errors up to the last of them."""
+    values = {**known, "s0": BALL.constant(s0), "steps": BALL.constant(Fraction(steps))}
+    constants = _constants(theorem("A1"), start, values)
+    return Envelope(steps, float_above(upper(constants["rate_k"])), float_above(upper(constants["floor_k"])))
 
 
 def _residual_cap(start: RunStart, known: dict[str, Any]) -> Fraction | None:

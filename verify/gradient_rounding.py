@@ -136,7 +136,8 @@ def run_start(
     from the outputs, both as the run has them. loss: its name.
     """
     stated = point.exact
-    assert stated is not None
+    if stated is None:
+        raise ProblemError("point must be stated exactly, got one that was measured in floating point")
     zero = np.zeros((architecture.layers, len(sample_weights)))
     norms = SignalNorms(
         operator=snapshot.operator_norms, frobenius=snapshot.frobenius_norms, bias=snapshot.bias_norms,

@@ -45,7 +45,7 @@ def require_memory(needed: int, what: str) -> None:
         raise ProblemError(f"{what} would need about {readable(needed)} of memory, but only {readable(available)} is available")
 
 
-def required_memory(architecture: Architecture, points: int, steps: int = 0) -> int:
+def required_memory(architecture: Architecture, points: int, steps: int = 0, rigorous: bool = False) -> int:
     """Return about how many bytes training and certifying need at their peak: an upper estimate of the arrays held at one time.
 
     With P parameters, n points, d inputs, k outputs, L layers and float64 throughout: 6 P (weights) + 4 n (d + k) (data)
@@ -58,12 +58,13 @@ def required_memory(architecture: Architecture, points: int, steps: int = 0) -> 
     numbers += _KEPT_KERNELS * (points * outputs) ** 2
     numbers += (_STEP_COLUMNS + 4 * architecture.layers) * steps
     held = _DOUBLE * numbers + _OVERHEAD
-    return held if held > _UNTHINKABLE else held + _work(architecture, points)
+    return held if held > _UNTHINKABLE else held + _work(architecture, points, rigorous)
 
 
-def _work(architecture: Architecture, points: int) -> int:
+def _work(architecture: Architecture, points: int, rigorous: bool) -> int:
     """The most bytes that one measurement or training step works with; all of them are given back before the next."""
     # Imported here: who only asks how much memory there is should not wait for the compiler.
+    from numerics.enclosed import enclosed_bytes
     from numerics.snapshots import drift_bytes, snapshot_bytes
     from numerics.training import workspace_bytes
 
@@ -76,6 +77,7 @@ def _work(architecture: Architecture, points: int) -> int:
         snapshot_bytes(architecture, points),
         drift_bytes(architecture, points),
         workspace_bytes(architecture, points),
+        enclosed_bytes(architecture, points) if rigorous else 0,
         2 * _DOUBLE * max(frozen, default=0),  # how far a layer that is not trained is from the reference
     )
 

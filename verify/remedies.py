@@ -1,7 +1,7 @@
 """What would satisfy a hypothesis that failed: the residual, label scale, output scale or width at which q falls below 1.
 
 Label scale and output scale are exact for centered networks with the square loss (the kernel scales, the signals do not); the
-width is an estimate from the scaling law of the signals, and is labelled so.
+width is an estimate from the scaling law of the signals, and is labeled so.
 """
 
 from __future__ import annotations

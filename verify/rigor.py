@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
@@ -10,7 +11,7 @@ from fractions import Fraction
 
 from theorems.errors import InputError
 
-LARGEST_EXPONENT = 4000  # of a decimal: beyond, an exact rational would fill the memory of whoever reads it
+LARGEST_EXPONENT = 400  # of a decimal, beyond every double; the reader of certificates refuses larger ones
 
 
 class Rigor(Enum):
@@ -26,8 +27,11 @@ def worst(rigors: Iterable[Rigor]) -> Rigor:
 
 
 def float_above(value: Fraction) -> float:
-    """The least double that is not below the rational."""
-    nearest = float(value)
+    """The least double that is not below the rational; infinity beyond the largest."""
+    try:
+        nearest = float(value)
+    except OverflowError:  # beyond the largest double
+        return math.inf if value > 0 else -sys.float_info.max
     return nearest if nearest >= value else math.nextafter(nearest, math.inf)
 
 

@@ -1,8 +1,8 @@
 """What a rigorous certificate says about the float64 run of this program: Theorem A1, on the ball that covers most steps.
 
-The document of the certificate states A1 on the certificate's own ball, which exceeds the path only by a relative 10^-6 and so has
-room for fewer steps: there the bound of the gradients' errors is a number that is given, and the checker re-derives what follows
-from it.
+The document of the certificate states A1 on the certificate's own ball, which exceeds the path by ``enclosure.BALL_ROOM`` at most
+and so has room for fewer steps: there the bound of the gradients' errors is a number that is given, and the checker re-derives
+what follows from it.
 """
 
 from __future__ import annotations

@@ -290,7 +290,7 @@ class Setup:
             return found
         try:
             return existence_bound(THEOREM_N, self.exact_point(theta, point.step))
-        except Exception:  # as in certify_at; that nothing is proved here needs no reason, the next mark is tried
+        except (NumericsError, InputError, ArithmeticError):  # nothing can be bounded at these weights: the next mark is tried
             return None
 
 
@@ -303,13 +303,14 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
     """
     dataset = load_data(problem.data, problem.loss)
     architecture = architecture_of(problem.network, dataset.inputs.shape[1], dataset.targets.shape[1])
-    require_memory(required_memory(architecture, dataset.points, problem.training.steps), "training this network")
+    rigorous = problem.certificate.rigor == Rigor.RIGOROUS.value
+    require_memory(required_memory(architecture, dataset.points, problem.training.steps, rigorous), "training this network")
     phi = activation_of(problem.network.activation)
     chosen_loss = loss_of(problem.loss.name, problem.loss.ridge)
     chosen_loss.check_targets(dataset.targets.ravel().tolist())
     kernel = activation_kernel(phi)
     bounds, phi_refusal = _phi_bounds(phi, kernel)
-    if phi_refusal is None and problem.certificate.rigor == Rigor.RIGOROUS.value:
+    if phi_refusal is None and rigorous:
         parse_activation(phi.name)  # what a certificate states must be readable by its checker
     constants, loss_refusal = _loss_constants(chosen_loss, dataset)
     theta = initial = initialize(architecture, problem.network.output_layer, problem.network.seed)

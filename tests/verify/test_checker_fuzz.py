@@ -48,7 +48,7 @@ def outcome(path: Path) -> Outcome | None:
 
 
 def one_character(text: str, generator: np.random.Generator) -> bytes:
-    """Another character at some place, one more, one less, two neighbours exchanged, or one bit of one byte."""
+    """Another character at some place, one more, one less, two neighbors exchanged, or one bit of one byte."""
     place, kind = int(generator.integers(len(text) - 1)), int(generator.integers(5))
     drawn = CHARACTERS[int(generator.integers(len(CHARACTERS)))]
     if kind == 4:
@@ -68,7 +68,7 @@ def one_digit(text: str, generator: np.random.Generator) -> bytes:
 
 
 def one_number(text: str, generator: np.random.Generator) -> bytes:
-    """A decimal string moved up or down by a relative 10^-2 to 10^-12, its neighbours as they were."""
+    """A decimal string moved up or down by a relative 10^-2 to 10^-12, its neighbors as they were."""
     matches = list(re.finditer(r'"(-?[0-9.]+(?:e-?[0-9]+)?)"', text))
     match = matches[int(generator.integers(len(matches)))]
     share = forge.Fraction(int(generator.choice([-1, 1])), 10 ** int(generator.integers(2, 13)))
@@ -177,7 +177,7 @@ def leaves(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any,
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_digits_exchanged_in_every_number(shape: str, tmp_path: Path) -> None:
-    """Every decimal string of the certificate: its first two different neighbouring digits exchanged, and its sign changed."""
+    """Every decimal string of the certificate: its first two different neighboring digits exchanged, and its sign changed."""
     forgery = forge.forge(14, **SHAPES[shape])
     path, text = forgery.write(tmp_path), json.dumps(forgery.document)
     found = forge.truth(forgery.document["network"], forgery.arrays)

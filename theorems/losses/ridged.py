@@ -14,26 +14,26 @@ from theorems.losses.record import Loss, LossConstants
 def ridged(
     name: str,
     base: sympy.Expr,
-    centre: sympy.Expr,
+    center: sympy.Expr,
     ridge: Fraction,
     base_curvature: Fraction,
     why: str,
     allowed_targets: tuple[int, ...] = (),
     note: str = "",
 ) -> Loss:
-    """Return base + ridge (y - centre)^2/2, with mu = ridge and L = base_curvature + ridge; refused when ridge = 0.
+    """Return base + ridge (y - center)^2/2, with mu = ridge and L = base_curvature + ridge; refused when ridge = 0.
 
     Arguments: ``base``, convex in y, whose curvature has supremum ``base_curvature``, attained, and infimum 0, not attained;
-    ``centre``, the target or 0; ``ridge`` >= 0; ``why``, why the base alone is not PL.
+    ``center``, the target or 0; ``ridge`` >= 0; ``why``, why the base alone is not PL.
     """
     refusal = "" if ridge else f"{name} loss without ridge is not Polyak-Lojasiewicz: {why}; add ridge > 0"
     return Loss(
         name,
-        base + sympy.Rational(ridge.numerator, ridge.denominator) * (Y - centre) ** 2 / 2,
+        base + sympy.Rational(ridge.numerator, ridge.denominator) * (Y - center) ** 2 / 2,
         ridge=ridge,
         allowed_targets=allowed_targets,
         declared=LossConstants(Enclosure.exact(ridge), Enclosure.exact(base_curvature + ridge)),
         refusal=refusal,
-        minimizer_is_target=centre != 0,
+        minimizer_is_target=center != 0,
         note=note,
     )

@@ -31,6 +31,9 @@ c2 = positive("c2")
 S = positive("S_k")
 q_k = positive("q_k")
 rbar_k = positive("rbar_k")
+rho_k = positive("rho_k")
+rate_k = positive("rate_k")
+floor_k = positive("floor_k")
 
 C1 = sqrt(lambda0) + sqrt(Lambda * L / mu) / kappa
 
@@ -41,7 +44,8 @@ THEOREM_A1 = Theorem(
         "Under the hypotheses of Theorem A let theta_{k+1} = theta_k - eta (grad J(theta_k) + eps_k) with |eps_k| <= epsilon, "
         "S_k = s_0 + k eta kappa c1 epsilon and q_k = 2 beta' S_k/(kappa lambda0). As long as q_k < 1 and R > rbar_k, the path "
         "bound for S_k: s_k + kappa Phi(r_k) <= S_k, and "
-        "s_{k+1} <= (1 - eta mu kappa lambda0 (1 - q_k)) s_k - eta mu beta' s_k^2 + eta c2 epsilon."
+        "s_{k+1} <= (1 - eta mu kappa lambda0 (1 - q_k)) s_k - eta mu beta' s_k^2 + eta c2 epsilon. Hence "
+        "s_k <= (1 - eta rho_k)^k s_0 + c2 epsilon/rho_k with rho_k = mu kappa lambda0 (1 - q_k)."
     ),
     quantities=(
         *COMPOSITE_QUANTITIES,
@@ -64,6 +68,9 @@ THEOREM_A1 = Theorem(
         Constant(S, s0 + steps_covered * eta * kappa * c1 * gradient_error, "the start's residual with all errors so far"),
         Constant(q_k, q * S / s0, "the quotient with all errors so far"),
         Constant(rbar_k, exit_radius(S, kappa, sqrt(lambda0), q_k), "bound of the path length with all errors so far"),
+        Constant(rho_k, mu * kappa * lambda0 * (1 - q_k), "what the residual loses at least per step, over eta"),
+        Constant(rate_k, 1 - eta * rho_k, "factor of the envelope s_j <= rate_k^j s_0 + floor_k for j <= k"),
+        Constant(floor_k, c2 * gradient_error / rho_k, "what the errors leave of the residual"),
     ),
     claims=(),
     proof=(

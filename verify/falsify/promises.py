@@ -19,7 +19,7 @@ from theorems.arithmetic import BallArithmetic
 from theorems.catalogue import theorem as catalogued
 from theorems.records import Claim, Hypothesis, Role, Scope, Theorem, evaluate_expression
 from theorems.statements.composite import conserved_path
-from theorems.statements.inexact import S, c2, gradient_error, q_k, rbar_k
+from theorems.statements.inexact import S, c2, floor_k, gradient_error, q_k, rate_k, rbar_k, steps_covered
 from theorems.statements.notation import (
     beta,
     beta_prime,
@@ -32,6 +32,7 @@ from theorems.statements.notation import (
     positive,
     rbar,
     s,
+    s0,
     s_next,
 )
 from verify.falsify.bulk import BULK
@@ -61,7 +62,7 @@ def completed(theorem: Theorem) -> Theorem:
         floor = _claim(theorem, "floor", "smallest eigenvalue: lambda_min(K_k) >= lambda_floor", lambda_min_k, lambda_floor)
         claims.append(dataclasses.replace(floor, lower=True))
         hypotheses = (*hypotheses, DOMAIN)
-    if theorem.role is Role.INEXACT and not theorem.claims and {"S_k", "q_k", "rbar_k", "c2"} <= named:
+    if theorem.role is Role.INEXACT and not theorem.claims and {"S_k", "q_k", "rbar_k", "rate_k", "floor_k", "c2"} <= named:
         claims += _inexact_claims(theorem)
     if theorem.role is Role.EXISTENCE and not theorem.claims and "rbar" in named:
         claims.append(_claim(theorem, "distance", "the nearest solution is within rbar", distance, rbar))
@@ -73,14 +74,16 @@ def _claim(theorem: Theorem, name: str, sentence: str, measured: sympy.Expr, bou
 
 
 def _inexact_claims(theorem: Theorem) -> list[Claim]:
-    """A1 (a), (b), (c) at step k, with ``steps`` = k."""
+    """A1 (a), (b), (c), (f) at step k, with ``steps`` = k."""
     factor = 1 - eta * mu * kappa * lambda0 * (1 - q_k)
     after = factor * s - eta * mu * beta_prime * s**2 + eta * c2 * gradient_error
     cost = s + conserved_path(kappa, sympy.sqrt(lambda0), beta_prime, r)
+    envelope = sympy.exp(steps_covered * sympy.log(rate_k)) * s0 + floor_k
     return [
         _claim(theorem, "a", "path length: r_k <= rbar_k", r, rbar_k),
         _claim(theorem, "b", "rate with an error: s_{k+1} <= (...) s_k - eta mu beta' s_k^2 + eta c2 epsilon", s_next, after),
         _claim(theorem, "c", "conserved inequality: s_k + kappa Phi(r_k) <= S_k", cost, S),
+        _claim(theorem, "f", "envelope: s_k <= rate_k^k s_0 + floor_k", s, envelope),
     ]
 
 

@@ -49,7 +49,7 @@ def rounded(value: float) -> Iterator[float]:
 
 
 def simpler_composites(item: CompositeInstance, found: Outcome) -> Iterator[CompositeInstance]:
-    """Simpler neighbours of a composite instance, the largest simplifications first."""
+    """Simpler neighbors of a composite instance, the largest simplifications first."""
     change = dataclasses.replace
     if item.outputs > 1:
         for i in range(item.outputs):

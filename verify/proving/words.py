@@ -7,7 +7,7 @@ from verify.proving.outcome import Outcome, Status
 
 
 def phrase(outcome: Outcome, evidence: Evidence) -> str:
-    """The status in words that are the same on every machine: "proved by z3", "sampled (400 instances)"."""
+    """The status in words that are the same on every machine: "proved by z3", "sampled, 400 instances without a violation"."""
     if outcome.status is Status.PROVED:
         return f"identity, by {outcome.by}" if isinstance(evidence, Identity) else f"proved by {outcome.by}"
     if outcome.status is Status.SAMPLED:
