@@ -135,7 +135,8 @@ def test_a_network_that_does_not_fit_says_how_much_it_needs(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("style", ["terminal", "latex", "markdown", "json"])
 def test_theorems_are_shown_in_every_style(style: str) -> None:
-    for arguments in ((), ("A+",)):
+    # All of them in Markdown run the whole ledger, which continuous integration does when it compares docs/theorems.md.
+    for arguments in (("A+",),) if style == "markdown" else ((), ("A+",)):
         done = run("theorems", *arguments, "--format", style)
         assert done.exit_code == 0
         assert "A+" in done.output
