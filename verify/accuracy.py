@@ -21,6 +21,7 @@ from numerics import losses as loss_kernels
 from numerics.activations import ActivationKernel, evaluate
 from numerics.losses import LossKernel
 from numerics.rounding import ACTIVATION_ULPS
+from numerics.roundoff import UNIT_ROUNDOFF
 from theorems.activations import Activation
 from theorems.arithmetic import BALL, ball_from_float_with_error, lower, upper, working_precision
 from theorems.errors import InputError
@@ -29,7 +30,6 @@ from theorems.programs import evaluate as evaluate_program
 from theorems.records import evaluate_expression
 
 Array = NDArray[np.float64]
-UNIT_ROUNDOFF = 2.0**-53
 HUGE = 10**300
 SAFETY = 2.0  # between the largest error seen on the probes and the one allowed elsewhere
 MOST_ULPS = 1e6  # an expression less accurate than this is refused

@@ -24,6 +24,7 @@ from numerics.errors import NumericsError
 from numerics.losses import LossKernel
 from numerics.network import Architecture, initialize
 from numerics.rounding import ACTIVATION_ULPS
+from numerics.roundoff import UNIT_ROUNDOFF
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
 from numerics.training import GradientDescent
 from theorems.activations import Activation
@@ -47,7 +48,6 @@ from verify.rigor import Rigor
 from verify.weights import architecture_of, load_offsets, load_weights
 
 Theta = NDArray[np.float64]
-UNIT_ROUNDOFF = 2.0**-53
 GAP_ACCURACY = 200 * UNIT_ROUNDOFF  # relative, of a loss gap computed by quadrature; the tests of numerics.losses hold it to this
 DIVERGED = 1e100  # outputs or kernel entries beyond this belong to a run that diverges
 

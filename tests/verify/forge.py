@@ -1,5 +1,7 @@
 """A forger of valid certificates for small random networks, and a judge of what a certificate states; neither uses the checker.
 
+Long because forger and judge must share one evaluation of the network and of E, in mpmath, and nothing with the product.
+
 Everything at theta is computed in mpmath at 50 digits from the definitions, with closed forms of phi, phi', phi''; bounds are
 rounded outward by a relative SLACK. beta and the theorem's constants come from ``theorems`` in balls at the stated rationals.
 Labels are put near the network's outputs, as near as q = 1/2 asks for. The judge compares what is stated with the same values.

@@ -1,4 +1,7 @@
-"""Files that an enemy wrote: one sentence, status 2, bounded memory; nothing is unpickled, nothing outside the folder is read."""
+"""Files that an enemy wrote: one sentence, status 2, bounded memory; nothing is unpickled, nothing outside the folder is read.
+
+Long because it is one table of hostile files after the other, and each needs the builders of bytes at its head.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The checker: valid certificates are accepted, and each statement made false is named. The forger and its judge do not use it."""
+"""The checker: valid certificates are accepted, and each statement made false is named. The forger and its judge do not use it.
+
+Long because every statement of the format has its own way of being made false.
+"""
 
 from __future__ import annotations
 

@@ -21,13 +21,12 @@ from numpy.typing import NDArray
 
 from theorems.arithmetic import FLOAT, BallArithmetic, working_precision
 from theorems.records import Claim, Role, Theorem, evaluate_expression
-from verify.falsify.composite import PRECISIONS, described
-from verify.falsify.coordinates import Point, Shape, admitted, drawn, point, ranges
-from verify.falsify.families import Family, Sides
+from verify.falsify.composite import COMPOSITE, PRECISIONS
+from verify.falsify.coordinates import Point, Shape, admitted, drawn, point
+from verify.falsify.families import Sides
 from verify.falsify.instances import CompositeInstance, broken_premises
 from verify.falsify.promises import Outcome, evaluate, examined_in_balls, met, strict_margins, surely_met, tightness
 from verify.falsify.scripts import nearest_script
-from verify.falsify.shrink import simpler_composites
 
 Array = NDArray[np.float64]
 
@@ -198,21 +197,16 @@ def sides(theorem: Theorem, instances: Sequence[CompositeInstance]) -> Sides:
     return Sides(applies, pairs, rooms)
 
 
-NEAREST = Family(
+# The same instances moved in the same way; what is measured of them, and against what, is another matter.
+NEAREST = replace(
+    COMPOSITE,
     name="nearest solutions",
     tests=tests,
     extremes=extremes,
     drawn=draw,
-    kind=lambda one: one.shape,
-    ranges=lambda one: ranges(one.shape),
-    vector=lambda one: np.array(one.vector),
-    moved=lambda one, vector: Point(one.shape, tuple(float(x) for x in vector)),
     tried=tried,
     examined=examined,
     samples=samples,
     sides=sides,
-    simpler=simpler_composites,
     script=nearest_script,
-    described=described,
-    as_json=CompositeInstance.as_json,
 )

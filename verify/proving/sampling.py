@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numerics.roundoff import UNIT_ROUNDOFF
 from verify.proving.outcome import Outcome, Status
 
-UNIT = 2.0**-53
+UNIT = UNIT_ROUNDOFF
 
 
 @dataclass(frozen=True)
