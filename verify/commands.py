@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from verify.problem import Problem
     from verify.result import Verification
 
+UNKNOWNS = ("width", "output_scale", "label_scale")
+
 
 @click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="overparam", prog_name="overparam")
@@ -44,7 +46,7 @@ def verify(problem_file: Path | None, out: Path, rigorous: bool, as_json: bool) 
     document = write_results(verification, out)
     _show(verification, document if as_json else None)
     if not as_json:
-        click.echo(f"written to {out}: {', '.join(['result.json', *verification_files(document)])}")
+        click.echo(f"written to {out}: {', '.join(['report.html', 'result.json', *verification_files(document)])}")
         _tell_limits(verification, out)
     sys.exit(verification.status)
 
@@ -55,8 +57,31 @@ def verify(problem_file: Path | None, out: Path, rigorous: bool, as_json: bool) 
 @click.option("--out", type=click.Path(path_type=Path), help="Write result.json and certificate.npz here.")
 @click.option("--rigorous", is_flag=True, help="Enclose every number of the certificate, and write certificate.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
-def certify(problem_file: Path, weights: Path | None, out: Path | None, rigorous: bool, as_json: bool) -> None:
-    """Certify without training: at the initialization, or at weights trained elsewhere."""
+@click.option("--solve", "unknown", type=click.Choice(UNKNOWNS), help="Find the value that is certified: drawn, and a priori.")
+@click.option("--target", metavar="Q", help="With --solve: the q wanted, in (0, 1].  [default: 1, that is q < 1]")
+@click.option("--lambda0", metavar="VALUE", help="With --solve: the hypothesis lambda_min(K_0) >= VALUE, a priori.")
+@click.option("--optimize-budget", is_flag=True, help="With --solve: split the failure probability by a search, a priori.")
+def certify(
+    problem_file: Path,
+    weights: Path | None,
+    out: Path | None,
+    rigorous: bool,
+    as_json: bool,
+    unknown: str | None,
+    target: str | None,
+    lambda0: str | None,
+    optimize_budget: bool,
+) -> None:
+    """Certify without training: at the initialization, or at weights trained elsewhere; or solve for what would be certified."""
+    if unknown is not None:
+        from verify.solve_command import solve_and_show
+
+        if weights is not None:
+            raise click.UsageError("--solve is about the weights that network.seed draws and does not take --weights")
+        sys.exit(solve_and_show(_problem(problem_file, rigorous), unknown, target, lambda0, optimize_budget, out, as_json))
+    for option, given in (("--target", target), ("--lambda0", lambda0), ("--optimize-budget", optimize_budget or None)):
+        if given is not None:
+            raise click.UsageError(f"{option} belongs to --solve")
     from verify.output import write_results
     from verify.result import result_json
     from verify.verification import certify_only

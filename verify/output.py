@@ -20,6 +20,8 @@ from verify.result import Verification, certificate_arrays, result_json, run_arr
 
 def write_results(verification: Verification, directory: Path) -> dict[str, object]:
     """Write the files into ``directory`` (made if needed) and return the JSON document. Raises ProblemError when it cannot."""
+    from verify.page.page import report_page
+
     contents = {"certificate.npz": _npz(certificate_arrays(verification))}
     if verification.run is not None:
         from verify.figure import draw
@@ -32,6 +34,7 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
     if stated is not None:
         contents["certificate.json"] = as_text(stated).encode()
     document = result_json(verification, {name: sha256(content) for name, content in contents.items()})
+    contents["report.html"] = report_page(verification, document).encode()
     contents["result.json"] = as_text(document).encode()
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,7 +48,7 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
     return document
 
 
-FILES = ("result.json", "certificate.npz", "certificate.json", "run.npz", "run.svg")
+FILES = ("result.json", "report.html", "certificate.npz", "certificate.json", "run.npz", "run.svg")
 
 
 def beyond_the_checker(directory: Path, verification: Verification) -> str | None:

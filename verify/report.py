@@ -195,9 +195,9 @@ def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
         title = claim.statement.split(":", 1)[0]
         table.add_row(
             f"{claim.id} {title}",
-            _number(claim.bound, above=not claim.lower),
-            _number(claim.measured, above=not claim.lower),
-            _slack(claim.slack),
+            number_shown(claim.bound, above=not claim.lower),
+            number_shown(claim.measured, above=not claim.lower),
+            slack_shown(claim.slack),
             "" if claim.step is None else str(claim.step),
             str(checks) if checks else "",
             verdict,
@@ -221,14 +221,14 @@ def _plain(value: Decimal) -> str:
     return f"{short:f}" if -5 <= short.adjusted() <= 6 else f"{short:e}"
 
 
-def _number(value: float | None, above: bool) -> str:
+def number_shown(value: float | None, above: bool) -> str:
     """A compared number, rounded to the side on which it remains a bound: of what is measured, or of what the theorem allows."""
     if value is None or not math.isfinite(value):
         return "" if value is None else str(value)
     return (shown_above if above else shown_below)(Fraction(value), 5)
 
 
-def _slack(value: float | None) -> str:
+def slack_shown(value: float | None) -> str:
     """At least 1 where a bound holds, rounded down; the excess over 1 is shown where 1 + excess would print as 1."""
     if value is None or not math.isfinite(value):
         return "" if value is None else str(value)

@@ -43,7 +43,7 @@ def test_verify_writes_what_it_says(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run("verify", write(tmp_path), "--out", str(out))
     assert done.exit_code == 0, done.output
-    assert {path.name for path in out.iterdir()} == {"result.json", "certificate.npz", "run.npz", "run.svg"}
+    assert {path.name for path in out.iterdir()} == {"result.json", "report.html", "certificate.npz", "run.npz", "run.svg"}
     assert "CERTIFIED from step" in done.output
     assert "sources" in done.output
     result = json.loads((out / "result.json").read_text())
