@@ -1,0 +1,18 @@
+"""The experiments, by name: one file and one line each."""
+
+from __future__ import annotations
+
+from theorems.errors import nearest
+from verify.errors import ProblemError
+from verify.evidence.assumption import ASSUMPTION
+from verify.evidence.findings import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {item.name: item for item in (ASSUMPTION,)}
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of that name. Raises ProblemError for an unknown one, naming the nearest."""
+    if name not in EXPERIMENTS:
+        known = ", ".join(EXPERIMENTS)
+        raise ProblemError(f"NAME must be one of {known}, got {name!r}{nearest(name, EXPERIMENTS)}")
+    return EXPERIMENTS[name]

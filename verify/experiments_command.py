@@ -1,0 +1,59 @@
+"""The command that runs the evidence: figures and tables of what is claimed with a probability, or seen and not proved."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from verify.command_group import stages
+
+
+@click.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("overparam-evidence"), show_default=True, help="Where to write."
+)
+@click.option("--list", "listed", is_flag=True, help="List the experiments and run none.")
+@click.option("--quick", is_flag=True, help="A smaller grid and fewer draws.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
+def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: int, as_json: bool) -> None:
+    """Run an experiment, or without a name all of them.
+
+    Writes NAME.csv, NAME.json, NAME.md and figures. Exit status: 0 every check holds, 1 one is violated, 3 one is undecided, 2 bad
+    input.
+    """
+    from verify import fields
+    from verify.evidence import catalogue, findings
+    from verify.evidence.progress import prefixed
+    from verify.output import as_text, require_directory
+    from verify.verdict import counted
+
+    if listed:
+        if as_json:
+            click.echo(as_text({item.name: item.summary for item in catalogue.EXPERIMENTS.values()}), nl=False)
+            return
+        for item in catalogue.EXPERIMENTS.values():
+            click.echo(f"{item.name}: {item.summary}")
+        return
+    chosen = list(catalogue.EXPERIMENTS.values()) if name is None else [catalogue.experiment(name)]
+    fields.integer("--seed", seed, 0)
+    require_directory(out)
+    documents: dict[str, object] = {}
+    statuses = []
+    for item in chosen:
+        with stages() as progress:
+            found = item.run(quick, seed, prefixed(progress, f"{item.name}: "))
+        document = findings.document(item, found, quick=quick, seed=seed)
+        documents[item.name] = document
+        files = findings.contents(item, found, document)
+        findings.write(out, files)
+        statuses.append(found.status)
+        if not as_json:
+            totals = ", ".join(f"{count} {verdict.name}" for verdict, count in counted(dict(found.counts)).items())
+            click.echo(f"{item.name}: {totals}\nwritten to {out}: {', '.join(files)}")
+    if as_json:
+        click.echo(as_text(documents if name is None else document), nl=False)
+    sys.exit(1 if 1 in statuses else max(statuses))
