@@ -1,0 +1,130 @@
+"""Implicit regularization, B1 to B5: where a certified run ends, checked against the nearest optimum."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from theorems.arithmetic import INTERVAL, Interval, as_interval
+from theorems.records import Theorem
+from theorems.statements.implicit import RECORDS
+from verify.certificate_record import Certificate
+from verify.claims import around, check, claims_nothing, not_applicable
+from verify.limits import NearestOptimum, RunEnd, nearest_from, norm_error, outside_range, run_end
+from verify.setup import Setup, Theta
+from verify.verdict import CheckedClaim
+
+# Claims about gradient descent; the others are about any two solutions, and rounding of the steps is no excuse there.
+PATH_CLAIMS = ("B1", "B2", "B3")
+
+
+@dataclass(frozen=True)
+class ImplicitRegularization:
+    """values: the measured quantities of B1 to B5 as intervals, under the symbols' names; those of the nearest optimum are missing
+    where it is not known. claims: the checks.
+    """
+
+    end: RunEnd
+    nearest: NearestOptimum
+    values: Mapping[str, Interval]
+    claims: tuple[CheckedClaim, ...]
+
+
+def implicit_regularization(
+    setup: Setup, certificate: Certificate, reference: Theta, most_steps: int, records: Sequence[Theorem] = RECORDS
+) -> ImplicitRegularization:
+    """Follow the certified run to its limit, find the nearest optimum, and check B1 to B5.
+
+    certificate: one that certifies; reference: its weights. most_steps: of gradient descent from there. The claims are about exact
+    gradient descent; what rounding of the steps can do to the run lowers the lower ends of what is measured, so it widens UNDECIDED
+    and never HOLDS.
+    """
+    assert certificate.certified
+    end = run_end(setup, certificate, reference, most_steps)
+    nearest = nearest_from(setup, end, reference)
+    values = measured_values(setup, end, nearest, reference)
+    linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
+    claims = checked(records, end, values, certificate.step + end.steps, linear, nearest.reason)
+    return ImplicitRegularization(end, nearest, values, tuple(claims))
+
+
+def measured_values(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference: Theta) -> dict[str, Interval]:
+    """The quantities of B1 to B5 with their errors."""
+    v, relative = end.theta - reference, norm_error(setup)
+    outside = outside_range(setup, setup.snapshot(reference), reference, v)
+    length = float(np.linalg.norm(v))
+    values = {
+        "outside": _widened(outside, end.error),
+        "travelled": _ball(length, end.error + relative * length),
+    }
+    if nearest.found is None or not math.isfinite(nearest.error):
+        return values
+    u = nearest.found.theta - reference
+    gap = v - u
+    distance, apart = float(np.linalg.norm(u)), float(np.linalg.norm(gap))
+    excess = float(gap @ (u + v)) / (length + distance) if length + distance > 0 else 0.0
+    # |v| - |u| moves by no more than v and u do; the inner product errs by its own size, which is that of v - u.
+    both = end.error + nearest.error
+    return values | {
+        "nearest": _ball(distance, nearest.error + relative * distance),
+        "deviation": _ball(apart, both + relative * apart),
+        "excess": around(np.asarray(excess), both + 4 * relative * apart, both + 4 * relative * apart),
+    }
+
+
+def checked(
+    records: Sequence[Theorem], end: RunEnd, values: Mapping[str, Interval], step: int, linear: bool, reason: str
+) -> list[CheckedClaim]:
+    """Every claim of the records at the end of the run; a record whose quantities or hypotheses are missing claims nothing."""
+    found: list[CheckedClaim] = []
+    for record in records:
+        wanted = [str(item.symbol.name) for item in record.quantities]
+        known = {**end.constants, **values}
+        if any(name not in known for name in wanted):
+            found += not_applicable(record, reason)
+            continue
+        known |= record.evaluate_constants({name: known[name] for name in wanted}, INTERVAL)
+        margins = record.margins(known, INTERVAL)
+        failed = next((item for item in record.hypotheses if not bool(as_interval(margins[item.id]).lower > 0)), None)
+        if failed is not None:
+            found += not_applicable(record, f"hypothesis not met: {failed.statement}")
+            continue
+        for claim in record.claims:
+            if claim.nonlinear and linear:
+                words = "the network is linear in its trained parameters: both sides are 0"
+                found.append(claims_nothing(claim, record.id, words))
+                continue
+            symbols = known | (_lowered(known, end.rounding) if claim.id in PATH_CLAIMS else {})
+            one = check(claim, record.id, symbols, np.array([step]))
+            found.append(dataclasses.replace(one, reason=f"{one.verdict.value} (at the limit of the run)"))
+    return found
+
+
+def _lowered(known: Mapping[str, Interval], rounding: float) -> dict[str, Interval]:
+    """What is measured, its lower ends lowered by what the steps' rounding can have added.
+
+    A step of error eps adds eps outside the range by itself, and lengthens the path by eps, of which t/(1 - t) counts: eps/(1 - t)
+    in all, and in B3 that over sqrt(1 - t^2).
+    """
+    turn = float(as_interval(known["turn"]).upper)
+    charge = rounding / (1 - turn)
+    found = {}
+    for name, share in (("outside", 1.0), ("excess", 1.0), ("deviation", math.sqrt(1 - turn**2))):
+        if name in known:
+            given = as_interval(known[name])
+            found[name] = Interval(np.nextafter(given.lower - charge / share, -np.inf), given.upper)
+    return found
+
+
+def _ball(middle: float, error: float) -> Interval:
+    """[middle - error, middle + error], rounded outward, of a number that is not negative."""
+    found = around(np.asarray(middle), error, error)
+    return Interval(np.maximum(found.lower, 0.0), found.upper)
+
+
+def _widened(given: Interval, error: float) -> Interval:
+    return Interval(np.maximum(np.nextafter(given.lower - error, -np.inf), 0.0), np.nextafter(given.upper + error, np.inf))

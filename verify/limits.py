@@ -1,0 +1,241 @@
+"""The three points of implicit regularization and how far the computed ones can be from what is meant.
+
+theta0 is the certified point. theta_inf is the limit of the run: gradient descent is continued, the rest of the path is bounded by
+the certifying theorem (A-d), and one Newton step leaves an error of second order in that bound. theta* is the nearest optimum: what
+Gauss-Newton on the multipliers returns obeys both conditions up to small numbers, from which B5 bounds its distance. The steps
+behind both bounds stand in ``theorems.lemmas.implicit`` (POLISHED, ACROSS, COMPUTED).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.errors import NumericsError
+from numerics.jacobian_products import jacobian_vector, vector_jacobian
+from numerics.nearest import Nearest, function_norm, nearest_optimum, norm, solve_kernel
+from numerics.norms import EIGENVALUE_CONSTANT
+from numerics.rounding import kernel_depth
+from numerics.roundoff import UNIT_ROUNDOFF, gamma
+from numerics.signals import panel_rows
+from numerics.snapshots import Snapshot
+from theorems.arithmetic import INTERVAL, Interval, as_interval
+from theorems.records import Theorem, evaluate_expression
+from verify.certificate_record import Certificate
+from verify.claims import float_ends, perturbation
+from verify.setup import Setup, Theta
+
+Array = NDArray[np.float64]
+Constants = dict[str, Interval]
+
+WANTED = 1e-10  # error of theta_inf, relative to the path bound: further steps are not worth their time
+FIRST_CHUNK = 64
+STILL = 16  # times its error: a residual below that is rounding
+OUTWARD = 1 + 2.0**-30  # for the few roundings in the formulas of this module
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """The limit of the run: theta, and error >= |theta_inf - theta|. steps: made since the certified point; residual: s after them.
+
+    rounding: the sum of |theta_{k+1} - (theta_k - eta grad J)| over the steps at most. constants: those of the certificate with s_0
+    raised by what this rounding can add (Theorem A1).
+    """
+
+    theta: Theta
+    error: float
+    steps: int
+    residual: float
+    rounding: float
+    constants: Constants
+
+
+@dataclass(frozen=True)
+class NearestOptimum:
+    """The nearest optimum: what was found, and error >= |theta* - found.theta|; infinite where it is not known, with the reason."""
+
+    found: Nearest | None
+    error: float
+    reason: str = ""
+
+
+def run_end(setup: Setup, certificate: Certificate, reference: Theta, most_steps: int) -> RunEnd:
+    """Follow the run from the certified point to its limit.
+
+    reference: the certified weights, which are not changed. most_steps: after which theta_inf is taken with the error it then has.
+    """
+    assert certificate.theorem is not None
+    assert certificate.step_size is not None
+    given = {name: float_ends(value) for name, value in certificate.constants.items()}
+    descent, theta, made, chunk = setup.descent(certificate.step_size), reference.copy(), 0, FIRST_CHUNK
+    while True:
+        ahead = min(chunk, most_steps - made)
+        if ahead > 0:
+            segment = descent.advance(theta, ahead, 0.0, reference)
+            made, chunk = made + segment.steps_done, 2 * chunk
+        found = setup.snapshot(theta)
+        residual = descent.observe(theta, reference).residual
+        error = _residual_error(setup, found, residual)
+        slope = setup.gradient_error(
+            found.errors.gradient_constant,
+            found.errors.gradient_slope,
+            float(given["s0"].upper),
+            float(found.eigenvalues[-1]),
+            setup.loss_errors(found)[1],
+        )
+        rounding = made * (found.errors.update + certificate.step_size * slope)
+        constants = raised(certificate.theorem, given, perturbation(given) * rounding)
+        end = _polished(setup, certificate.theorem, constants, theta, found, residual + error)
+        if ahead <= 0 or end[1] <= WANTED * float(constants["rbar"].upper) or residual <= STILL * error:
+            return RunEnd(end[0], end[1], made, residual, rounding, constants)
+
+
+def raised(theorem: Theorem, constants: Mapping[str, Interval], charge: float) -> Constants:
+    """The theorem's constants, as intervals, with the upper end of s_0 raised by ``charge``."""
+    start = constants["s0"]
+    known = {str(item.symbol.name): constants[str(item.symbol.name)] for item in theorem.quantities}
+    known["s0"] = Interval(start.lower, np.nextafter(start.upper + charge, np.inf))
+    found = {name: as_interval(value) for name, value in theorem.evaluate_constants(known, INTERVAL).items()}
+    return {**constants, **found}
+
+
+def remaining_path(theorem: Theorem, constants: Mapping[str, Interval], residual: float) -> float:
+    """What gradient descent still goes from a point with this residual, at most.
+
+    The theorem's claim (A-d) where it has one; else d_j <= eta sqrt(Lambda L mu) s_j, which fall by the certified rate.
+    """
+    s = as_interval(np.float64(residual))
+    claim = next((claim for claim in theorem.claims if str(claim.measured) == "remaining"), None)
+    if claim is not None:
+        return float(as_interval(evaluate_expression(claim.bound, {**constants, "s": s}, INTERVAL)).upper)
+    root = math.sqrt(math.prod(float(constants[name].upper) for name in ("Lambda", "L", "mu")))
+    gain = 1 - float(constants["rate"].upper)
+    return OUTWARD * float(constants["eta"].upper) * root * residual / gain if gain > 0 else math.inf
+
+
+def _polished(
+    setup: Setup, theorem: Theorem, constants: Mapping[str, Interval], theta: Theta, found: Snapshot, residual: float
+) -> tuple[Theta, float]:
+    """theta - DF^+ (F - y*), and a bound of its distance from theta_inf; theta with the rest of the path where that is less."""
+    nu = setup.dataset.sample_weights
+    left = remaining_path(theorem, constants, residual)
+    floor = math.sqrt(max(float(constants["lambda_floor"].lower), 0.0))
+    if not (floor > 0 and math.isfinite(left)):
+        return theta.copy(), left
+    e = found.outputs - setup.offsets - setup.minimizers
+    try:
+        x = solve_kernel(found.kernel, e, nu)
+    except NumericsError:
+        return theta.copy(), left
+    step = vector_jacobian(setup.architecture, setup.activation_kernel, theta, setup.dataset.inputs, nu, x)
+    size = function_norm(x, nu)
+    solved = _defect(found, e, x, nu) + function_error(setup, found, function_norm(e, nu))
+    second = float(constants["beta"].upper) * left**2 / (math.sqrt(2) * floor)
+    stored = 2 * UNIT_ROUNDOFF * (norm(theta) + norm(step))
+    error = OUTWARD * (second + solved / floor + _product_error(setup, found) * size + stored)
+    return (theta - step, error) if error < left else (theta.copy(), left)
+
+
+def nearest_from(setup: Setup, end: RunEnd, reference: Theta) -> NearestOptimum:
+    """The optimum nearest to the certified point, looked for from the end of the run."""
+    data, constants = setup.dataset, end.constants
+    goal = setup.minimizers + setup.offsets
+    try:
+        found = nearest_optimum(
+            setup.architecture, setup.activation_kernel, reference, data.inputs, data.sample_weights, goal, end.theta
+        )
+        measured = setup.snapshot(found.theta)
+    except NumericsError as failure:
+        return NearestOptimum(None, math.inf, f"the nearest optimum was not found: {failure}")
+    if not found.reached:
+        return NearestOptimum(found, math.inf, f"the nearest optimum was not found in {found.iterations} Gauss-Newton steps")
+    beta, radius, sigma0 = float(constants["beta"].upper), float(constants["R"].lower), math.sqrt(float(constants["lambda0"].lower))
+    sigma = math.sqrt(max(float(measured.eigenvalues[0]) - measured.errors.eigenvalue, 0.0))
+    e = found.residual + function_error(setup, measured, found.residual)
+    product = _product_error(setup, measured) * found.multiplier_norm
+    z = found.stationarity + product + 2 * UNIT_ROUNDOFF * (norm(found.theta) + norm(reference))
+    error = computed_distance(beta, sigma0, sigma, radius, found.distance, found.multiplier_norm, e, z)
+    if math.isfinite(error):
+        return NearestOptimum(found, OUTWARD * error)
+    turn = beta * found.distance / sigma0
+    return NearestOptimum(found, math.inf, f"which optimum is the nearest is not known: t_u = {turn:.3g} must be below 1/2 (B5)")
+
+
+def computed_distance(
+    beta: float, sigma0: float, sigma: float, radius: float, distance: float, multiplier: float, e: float, z: float
+) -> float:
+    """A bound of the distance between a computed point and the nearest optimum; infinite where there is none.
+
+    beta: on B(radius) about theta0; sigma0, sigma: lower bounds of sigma_min(DF) at theta0 and at the computed point; distance: of
+    that point from theta0; multiplier: |w'|; e: |F - y*| and z: |theta' - theta0 - DF^* w'| there. Theorem N gives a solution near
+    the computed point, so that the nearest one is at most that far from theta0; then COMPUTED of ``theorems.lemmas.implicit``.
+    """
+    if not sigma > 0:
+        return math.inf
+    quotient = 2 * beta * e / sigma**2
+    if not quotient <= 1:
+        return math.inf
+    u = distance + 2 * (e / sigma) / (1 + math.sqrt(1 - quotient))
+    if not (u < radius and 2 * beta * u < sigma0):
+        return math.inf
+    w = u / (sigma0 - beta * u)
+    a = 1 - beta * (w + multiplier) / 2
+    if not a > 0:
+        return math.inf
+    b, c = z + e * (1 + beta * w) / sigma, e * z / sigma
+    return (b + math.sqrt(b**2 + 4 * a * c)) / (2 * a)
+
+
+def outside_range(setup: Setup, found: Snapshot, reference: Theta, v: Array) -> Interval:
+    """|(I - P) v| between its bounds, P the projection on range DF(reference)^*; ``found``: the snapshot at the reference.
+
+    Whatever x is, (I - P) v = (I - P) y for y = v - DF^* x, so |y| bounds it from above and (|y|^2 - |P y|^2)^{1/2} from below,
+    with |P y| <= |DF y|/sigma0.
+    """
+    data, a, phi = setup.dataset, setup.architecture, setup.activation_kernel
+    y, size = v.copy(), 0.0
+    for _ in range(2):  # twice is enough: what the first leaves in the range is rounding
+        x = solve_kernel(found.kernel, jacobian_vector(a, phi, reference, data.inputs, y), data.sample_weights)
+        y -= vector_jacobian(a, phi, reference, data.inputs, data.sample_weights, x)
+        size += function_norm(x, data.sample_weights)
+    length, sigma0 = norm(y), math.sqrt(max(float(found.eigenvalues[0]) - found.errors.eigenvalue, 0.0))
+    # A product with DF sums over neurons where one with DF^* sums over points: another gamma, of the trace.
+    summed = gamma(kernel_depth(a, panel_rows(a, data.points))) * math.sqrt(float(np.trace(found.kernel)))
+    seen = function_norm(jacobian_vector(a, phi, reference, data.inputs, y), data.sample_weights)
+    inside = (seen + (_product_error(setup, found) + summed) * length) / sigma0 if sigma0 > 0 else math.inf
+    error = _product_error(setup, found) * size + 4 * UNIT_ROUNDOFF * norm(v) + norm_error(setup) * length
+    low = math.sqrt(max(length**2 - inside**2, 0.0)) - error
+    return Interval(np.asarray(max(low, 0.0)), np.asarray(OUTWARD * (length + error)))
+
+
+def norm_error(setup: Setup) -> float:
+    """The relative error of a norm or an inner product over all parameters, in any order of summation."""
+    return gamma(setup.architecture.parameters + 4)
+
+
+def _product_error(setup: Setup, found: Snapshot) -> float:
+    """|fl DF^* u - DF^* u| over |u|_nu: what ``numerics.rounding`` has for the gradient of a loss with L = 1."""
+    return found.errors.gradient_slope / setup.smoothness
+
+
+def _defect(found: Snapshot, e: Array, x: Array, nu: Array) -> float:
+    """|e - K x|_nu for the exact kernel."""
+    roots = np.sqrt(nu)[:, None]
+    right, flat = (roots * e).ravel(), (roots * x).ravel()
+    size = norm(flat)
+    product = EIGENVALUE_CONSTANT * len(flat) * UNIT_ROUNDOFF * float(found.eigenvalues[-1]) * size
+    return norm(right - found.kernel @ flat) + found.errors.kernel * size + product + 4 * UNIT_ROUNDOFF * norm(right)
+
+
+def function_error(setup: Setup, found: Snapshot, size: float) -> float:
+    """|fl (F - y*) - (F - y*)|_nu: rounding of the outputs and of the subtractions, and of the minimizers that are not targets."""
+    spread = 0.0 if setup.loss.is_square else 2.0**-52 * max(1.0, float(np.abs(setup.minimizers).max()))
+    return float(setup.residual_error(found.errors.residual, found.errors.residual_relative, size, 0.0)) + spread
+
+
+def _residual_error(setup: Setup, found: Snapshot, residual: float) -> float:
+    return float(setup.residual_error(found.errors.residual, found.errors.residual_relative, residual, setup.loss_errors(found)[0]))
