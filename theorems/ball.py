@@ -53,18 +53,32 @@ class SignalsAtPoint:
 
 
 @dataclass(frozen=True)
+class CurvatureTerm:
+    """Which of the terms that M is the sum of.
+
+    layer: l. order: 1 for c_l Lp max_i N_l(i) (e_l v^nu_{l-1}^T + v^nu_{l-1} e_l^T), where a movement of W_l meets the first
+    derivative of h_{l-1}; 2 for (Lpp/2) max_i E_l(i) (v^max_l v^nu_l^T + v^nu_l v^max_l^T), where phi'' at z_l meets two first
+    derivatives of z_l.
+    """
+
+    layer: int
+    order: int
+
+
+@dataclass(frozen=True)
 class BallBounds:
     """What the recursion proves on B(R).
 
     forward_drift: (L, n), |z_l - z_l^0|(x_i) <= R D_l(x_i). backward_drift: (L-1, n), |eta_l - eta_l^0| <= B_l. backward_sup:
-    (L-1, n), E_l >= |eta_l|_inf. backward_norms: (L, n), N_l >= |delta_l|. curvature_matrix: M, |T| x |T|. beta: the Lipschitz
-    constant of DF on B(R) in L2(nu; R^k).
+    (L-1, n), E_l >= |eta_l|_inf. backward_norms: (L, n), N_l >= |delta_l|. curvature_terms: E4's matrices, one for each of
+    ``curvature_terms_of``, |T| x |T|. curvature_matrix: M, their sum. beta: the Lipschitz constant of DF on B(R) in L2(nu; R^k).
     """
 
     forward_drift: Any
     backward_drift: Any
     backward_sup: Any
     backward_norms: Any
+    curvature_terms: Any
     curvature_matrix: Any
     beta: Any
 
@@ -87,12 +101,14 @@ def _ball_bounds(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmetic) -
     drift, drift_nu = _forward_drift(signals, gains, arithmetic)
     first_max, first_nu = _first_derivative(signals, gains, radius, drift, drift_nu, arithmetic)
     backward = _backward_drift(signals, gains, radius, drift)
-    matrix = _curvature_matrix(signals, first_max, first_nu, backward, arithmetic)
+    terms = _curvature_terms(signals, first_max, first_nu, backward, arithmetic)
+    matrix = _curvature_matrix(signals.trained, terms, arithmetic)
     return BallBounds(
         forward_drift=_rows(drift[1:]),
         backward_drift=_rows(backward.drift),
         backward_sup=_rows(backward.sup),
         backward_norms=_rows(backward.norms),
+        curvature_terms=terms,
         curvature_matrix=matrix,
         beta=signals.output_scale * arithmetic.largest_eigenvalue(matrix),
     )
@@ -175,35 +191,68 @@ def _backward_drift(signals: SignalsAtPoint, gains: tuple[Any, ...], radius: Any
     return _Backward(drifts, sup, [*norms, signals.backward_norms[layers - 1]])
 
 
-def _curvature_matrix(
+def curvature_terms_of(trained: tuple[bool, ...]) -> tuple[CurvatureTerm, ...]:
+    """The terms of E4 that occur: of order 1 where W_l moves and h_{l-1} does, of order 2 where z_l does (l < L)."""
+    terms = []
+    for index, moves in enumerate(trained):
+        if moves and any(trained[:index]):
+            terms.append(CurvatureTerm(index + 1, 1))
+        if any(trained[: index + 1]) and index < len(trained) - 1:
+            terms.append(CurvatureTerm(index + 1, 2))
+    return tuple(terms)
+
+
+def _curvature_terms(
     signals: SignalsAtPoint,
     first_max: list[list[Any]],
     first_nu: list[list[Any]],
     backward: _Backward,
     arithmetic: Arithmetic,
 ) -> Any:
-    """E4: the symmetric nonnegative matrix M of the second derivative's bilinear bound over the trained layers."""
+    """E4: the matrices whose sum M bounds the second derivative as a bilinear form over the trained layers."""
     layers_in_t = [index for index in range(signals.layers) if signals.trained[index]]
-    size = len(layers_in_t)
-    matrix = [[arithmetic.constant(Fraction(0)) for _ in range(size)] for _ in range(size)]
-    for index in range(signals.layers):
-        if index > 0 and signals.trained[index]:
+    size, matrices = len(layers_in_t), []
+    for term in curvature_terms_of(signals.trained):
+        index, matrix = term.layer - 1, _zeros(len(layers_in_t), arithmetic)
+        matrices.append(matrix)
+        if term.order == 1:
             # dW_l meets dh_{l-1}: c_l Lp max N_l (e_l v^T + v e_l^T)
             weight = signals.fan_in_scales[index] * signals.slope * arithmetic.maximum_over(backward.norms[index])
             place = layers_in_t.index(index)
             for other in range(size):
                 matrix[place][other] = matrix[place][other] + weight * first_nu[index - 1][other]
                 matrix[other][place] = matrix[other][place] + weight * first_nu[index - 1][other]
-        if index < signals.layers - 1:
-            # phi'' meets two first derivatives of z_l: (Lpp/2) max E_l (vmax vnu^T + vnu vmax^T)
-            weight = signals.curvature * arithmetic.maximum_over(backward.sup[index]) / 2
-            if index == 0 and signals.trained[0]:
-                # v_1 = p_1 e_1 does not move, and max p_1 p_1^nu may be replaced by the smaller Schur constant:
-                # U = sum u_j u_j^T >= 0 of trace t_1^2 has (mean <U, x x^T>^2)^{1/2} <= |U|_F lambda_max((G o G)/n)^{1/2}.
-                matrix[0][0] = matrix[0][0] + 2 * weight * signals.schur
-                continue
-            high, low = first_max[index], first_nu[index]
-            for row in range(size):
-                for column in range(size):
-                    matrix[row][column] = matrix[row][column] + weight * (high[row] * low[column] + low[row] * high[column])
-    return np.array(matrix)
+            continue
+        # phi'' meets two first derivatives of z_l: (Lpp/2) max E_l (vmax vnu^T + vnu vmax^T)
+        weight = signals.curvature * arithmetic.maximum_over(backward.sup[index]) / 2
+        if index == 0:
+            # v_1 = p_1 e_1 does not move, and max p_1 p_1^nu may be replaced by the smaller Schur constant:
+            # U = sum u_j u_j^T >= 0 of trace t_1^2 has (mean <U, x x^T>^2)^{1/2} <= |U|_F lambda_max((G o G)/n)^{1/2}.
+            matrix[0][0] = matrix[0][0] + 2 * weight * signals.schur
+            continue
+        high, low = first_max[index], first_nu[index]
+        for row in range(size):
+            for column in range(size):
+                matrix[row][column] = matrix[row][column] + weight * (high[row] * low[column] + low[row] * high[column])
+    return np.array(matrices)
+
+
+def _curvature_matrix(trained: tuple[bool, ...], terms: Any, arithmetic: Arithmetic) -> Any:
+    """E4: M, the sum of the terms (without any, M = 0)."""
+    return sum(terms, np.array(_zeros(sum(trained), arithmetic)))
+
+
+def _zeros(size: int, arithmetic: Arithmetic) -> list[list[Any]]:
+    return [[arithmetic.constant(Fraction(0)) for _ in range(size)] for _ in range(size)]
+
+
+def shares_of_beta(bounds: BallBounds) -> tuple[float, ...]:
+    """The share v^T M_j v / v^T M v of each of ``bounds.curvature_terms`` in beta = alpha lambda_max(M), v a unit eigenvector of M
+    to its largest eigenvalue.
+
+    The numerators sum to lambda_max(M), so the shares sum to 1 up to rounding; all are 0 where beta is. They are doubles, also for
+    bounds in balls, of which the midpoints are taken: they explain a number and bound nothing.
+    """
+    values, vectors = np.linalg.eigh(np.array(bounds.curvature_matrix, dtype=np.float64))
+    parts = [float(vectors[:, -1] @ np.array(term, dtype=np.float64) @ vectors[:, -1]) for term in bounds.curvature_terms]
+    return tuple(part / float(values[-1]) if values[-1] > 0 else 0.0 for part in parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from theorems.errors import InputError, nearest
 from theorems.records import Theorem
+from theorems.statements.apriori import THEOREM_F, THEOREM_F_CHERNOFF, THEOREM_F_MOMENTS, THEOREM_F_WIDTH, THEOREM_G
 from theorems.statements.composite import THEOREM_A, THEOREM_A_SQUARE
 from theorems.statements.composite_plus import THEOREM_A_PLUS
 from theorems.statements.descent import DESCENT, THEOREM_A0
@@ -22,6 +23,11 @@ THEOREMS: dict[str, Theorem] = {
         DESCENT,
         THEOREM_N,
         THEOREM_E,
+        THEOREM_F,
+        THEOREM_F_MOMENTS,
+        THEOREM_F_CHERNOFF,
+        THEOREM_F_WIDTH,
+        THEOREM_G,
     )
 }
 

@@ -27,6 +27,8 @@ class Scope(Enum):
 
     STEP = "at every recorded step"
     MARK = "at every mark, where the kernel and the signals are measured"
+    PRIOR = "before training"
+    HELD_OUT = "after training, on points that were held out"
 
 
 class Role(Enum):
@@ -37,6 +39,7 @@ class Role(Enum):
     INEXACT = "says what errors of the gradient can do to a certified run"
     ALONG = "holds along every certified run, whichever theorem certifies it"
     PRIOR = "holds before any weight is drawn, with a stated probability"
+    GENERALIZATION = "bounds the loss of a trained network on unseen data"
 
 
 class LossClass(Enum):
@@ -50,7 +53,7 @@ class LossClass(Enum):
 class Strength(Enum):
     """What kind of bound a theorem gives."""
 
-    SHARP = "attained: no smaller q or radius is valid without more information"
+    SHARP = "attained: no smaller q, radius, bound or threshold is valid without more information"
     UPPER = "an upper bound, not known to be attained"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from verify import theory_commands
+from verify import experiments_command, table_command, theory_commands
 from verify.command_group import SuggestingGroup
 
 if TYPE_CHECKING:
@@ -54,11 +54,13 @@ def verify(problem_file: Path | None, out: Path, rigorous: bool, as_json: bool) 
 @cli.command()
 @click.argument("problem_file", metavar="PROBLEM.toml", type=click.Path(path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights trained elsewhere (.npz with W1, b1, W2, ...).")
-@click.option("--out", type=click.Path(path_type=Path), help="Write result.json and certificate.npz here.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write result.json and certificate.npz here, with --solve also solved.toml."
+)
 @click.option("--rigorous", is_flag=True, help="Enclose every number of the certificate, and write certificate.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
 @click.option("--solve", "unknown", type=click.Choice(UNKNOWNS), help="Find the value that is certified: drawn, and a priori.")
-@click.option("--target", metavar="Q", help="With --solve: the q wanted, in (0, 1].  [default: 1, that is q < 1]")
+@click.option("--target", metavar="Q", help="With --solve: q < Q is wanted, Q in (0, 1].  [default: 1]")
 @click.option("--lambda0", metavar="VALUE", help="With --solve: the hypothesis lambda_min(K_0) >= VALUE, a priori.")
 @click.option("--optimize-budget", is_flag=True, help="With --solve: split the failure probability by a search, a priori.")
 def certify(
@@ -156,5 +158,11 @@ def _progress() -> Iterator[Callable[[int, int, float], None]]:
         yield show
 
 
-for _command in (theory_commands.theorems, theory_commands.prove, theory_commands.falsify):
+for _command in (
+    theory_commands.theorems,
+    theory_commands.prove,
+    theory_commands.falsify,
+    experiments_command.experiments,
+    table_command.table,
+):
     cli.add_command(_command)

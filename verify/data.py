@@ -67,7 +67,7 @@ def load_data(options: DataOptions, loss: LossOptions | None = None) -> Dataset:
     rows first, which are taken, so fewer points are the beginning of more.
     Targets. Two classes: -1 for the first listed and +1 for the second; more: one-hot rows in the listed order. No
     classes: the numbers of the source, each column shifted and scaled to mean 0 and variance 1 over all its rows. Laws
-    bring sign targets, which stay as they are.
+    bring sign targets, which stay as they are. All of them are then multiplied by ``label_scale`` (in float64).
     Scaling. "standard": every feature has mean 0 and variance 1 (divisor N) over all rows of the chosen classes, a
     constant feature becomes zero. "sphere": then each row is scaled to Euclidean norm sqrt(d). "none": features as they
     are. The laws have mean 0 and variance 1 by construction and keep it, so that rows stay independent: for them "standard"
@@ -80,23 +80,14 @@ def load_data(options: DataOptions, loss: LossOptions | None = None) -> Dataset:
     points that are equal and have different targets; targets that the loss does not allow.
     """
     weights = None if loss is None else loss.weights
-    table = _read(options, weights if isinstance(weights, str) and weights != "balanced" else None)
-    _require_finite(table)
-    rows, targets, class_of = _targets(table, options)
-    if options.points > len(rows):
-        chosen = "" if options.classes is None else f" in the classes {listing(options.classes)}"
-        raise ProblemError(f"data.points asks for {options.points} points, but {table.what} has {len(rows)} rows{chosen}")
-    scaled, notes = _scaled(table, rows, options.normalize)
-    taken = np.random.default_rng(options.seed).permutation(len(rows))[: options.points]
-    if table.scaled_in_law:  # the draw is random already
-        taken = np.arange(options.points)
-    source_rows = rows[taken]
-    inputs, targets = np.ascontiguousarray(scaled[taken]), np.ascontiguousarray(targets[taken])
-    if options.normalize == "sphere":
-        inputs = _on_sphere(inputs, source_rows, table, len(rows))
+    found = eligible_rows(options, weights if isinstance(weights, str) and weights != "balanced" else None)
+    table, class_of, notes = found.table, found.class_of, list(found.notes)
+    taken = found.order[: options.points]
+    source_rows = found.rows[taken]
+    inputs, targets = found.points(options, taken, notes)
     if loss is not None:
         require_targets(loss_of(loss.name, loss.ridge), np.unique(targets).tolist(), table.what)
-    duplicates = _duplicates(table, source_rows, inputs, targets)
+    duplicates = equal_points(table, source_rows, inputs, targets)
     if duplicates:
         notes.append(f"{len(duplicates)} pair(s) of points are equal, targets too: the smallest kernel eigenvalue is 0")
     return Dataset(
@@ -108,8 +99,48 @@ def load_data(options: DataOptions, loss: LossOptions | None = None) -> Dataset:
         feature_names=table.feature_names,
         duplicates=duplicates,
         notes=tuple(notes),
-        description=_description(table, options, len(rows)),
+        description=_description(table, options, len(found.rows)),
     )
+
+
+@dataclass(frozen=True)
+class EligibleRows:
+    """All N rows of a source that a [data] section can take, before rows are scaled to a sphere and labels by their scale.
+
+    rows: (N,), in the source. targets: (N, k). class_of: (N,), the number of each row's class, or None. features: (N, d),
+    standardized or not. order: (N,), positions in the order in which they are taken. notes: sentences on the scaling.
+    """
+
+    table: Table
+    rows: NDArray[np.int64]
+    targets: Array
+    class_of: NDArray[np.int64] | None
+    features: Array
+    order: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+    def points(self, options: DataOptions, taken: NDArray[np.int64], notes: list[str]) -> tuple[Array, Array]:
+        """Inputs and targets at these positions as the network sees them; a note on the labels' scale is appended."""
+        inputs, targets = np.ascontiguousarray(self.features[taken]), self.targets[taken]
+        targets = _scaled_labels(targets, options, self.table, notes)
+        if options.normalize == "sphere":
+            inputs = _on_sphere(inputs, self.rows[taken], self.table, len(self.rows))
+        return inputs, targets
+
+
+def eligible_rows(options: DataOptions, weights: str | None = None) -> EligibleRows:
+    """Read the source, check it and scale its features; weights: the column or array of sample weights to read."""
+    table = _read(options, weights)
+    require_finite(table)
+    rows, targets, class_of = _targets(table, options)
+    if options.points > len(rows):
+        chosen = "" if options.classes is None else f" in the classes {listing(options.classes)}"
+        raise ProblemError(f"data.points asks for {options.points} points, but {table.what} has {len(rows)} rows{chosen}")
+    features, notes = _scaled(table, rows, options.normalize)
+    order = np.random.default_rng(options.seed).permutation(len(rows))
+    if table.scaled_in_law:  # the draw is random already
+        order = np.arange(len(rows))
+    return EligibleRows(table, rows, targets, class_of, features, order, tuple(notes))
 
 
 def _read(options: DataOptions, weights: str | None) -> Table:
@@ -121,7 +152,7 @@ def _read(options: DataOptions, weights: str | None) -> Table:
     return csv_file(options, weights) if options.kind == ".csv" else npz_file(options, weights)
 
 
-def _require_finite(table: Table) -> None:
+def require_finite(table: Table) -> None:
     """Refuse NaN and infinity anywhere in the source, naming row and column."""
     if table.features.shape[0] < 1:
         raise ProblemError(f"{table.what} has no rows")
@@ -267,7 +298,21 @@ def _on_sphere(inputs: Array, source_rows: NDArray[np.int64], table: Table, aver
     return np.ascontiguousarray(directions * (math.sqrt(dimension) / norms))
 
 
-def _duplicates(table: Table, source_rows: NDArray[np.int64], inputs: Array, targets: Array) -> tuple[tuple[int, int], ...]:
+def _scaled_labels(targets: Array, options: DataOptions, table: Table, notes: list[str]) -> Array:
+    """The targets times ``label_scale``, and a note on it; refused where a target overflows or vanishes."""
+    scale = options.label_scale
+    if scale == 1:
+        return np.ascontiguousarray(targets)
+    with np.errstate(over="ignore", under="ignore"):
+        found = np.ascontiguousarray(targets * scale)
+    tiny = float(np.finfo(np.float64).tiny)  # below it a product loses digits
+    if not np.isfinite(found).all() or (np.abs(found[targets != 0]) < tiny).any():
+        raise ProblemError(f"data.label_scale takes the targets of {table.what} out of the range of float64, got {show(scale)}")
+    notes.append(f"targets are multiplied by {scale!r}")
+    return found
+
+
+def equal_points(table: Table, source_rows: NDArray[np.int64], inputs: Array, targets: Array) -> tuple[tuple[int, int], ...]:
     """Return the pairs of points that are equal, before scaling or after it; refuse pairs whose targets differ."""
     pairs: dict[tuple[int, int], str] = {}
     for when, array in (("", table.features[source_rows]), (" after scaling", inputs)):
@@ -303,11 +348,11 @@ def _sample_weights(
     if weights == "balanced":
         if class_of is None:
             raise ProblemError('loss.weights = "balanced" weighs classes alike, but data.classes names none')
-        return _normalized(1.0 / np.bincount(class_of)[class_of])
+        return normalized(1.0 / np.bincount(class_of)[class_of])
     if isinstance(weights, tuple):
         if len(weights) != n:
             raise ProblemError(f"loss.weights has {len(weights)} entries, but data.points is {n}")
-        return _normalized(weights)
+        return normalized(weights)
     column = table.weights if table.weights is not None else np.empty(0)
     bad = np.flatnonzero(column[source_rows] <= 0)
     if bad.size:
@@ -315,10 +360,10 @@ def _sample_weights(
         raise ProblemError(
             f"{table.what}: {table.row(row)}, the weight in {weights!r} is {column[row]}, but weights must be positive"
         )
-    return _normalized(column[source_rows])
+    return normalized(column[source_rows])
 
 
-def _normalized(weights: Iterable[float]) -> Array:
+def normalized(weights: Iterable[float]) -> Array:
     """Divide by the largest, so that the sum cannot overflow, then by the correctly rounded sum."""
     array: Array = np.asarray(list(weights), dtype=np.float64)
     array /= array.max()

@@ -36,6 +36,7 @@ class DataOptions:
         None: regression, targets standardized.
     points: how many rows to take, at random. seed: of that choice, or of the draw from a law.
     normalize: "sphere", "standard" or "none"; see :func:`verify.data.load_data`.
+    label_scale: positive; the targets are multiplied by it after everything else.
     target: the column of a .csv file that holds the target; None: the last.
     dimension: number of features, for laws only (default 16). degrees_of_freedom: of the student law only (default 5);
         greater than 2, because the law is scaled to unit variance.
@@ -47,6 +48,7 @@ class DataOptions:
     points: int = 16
     seed: int = 0
     normalize: str = "sphere"
+    label_scale: float = 1.0
     target: str | None = None
     dimension: int | None = None
     degrees_of_freedom: float | None = None
@@ -57,6 +59,7 @@ class DataOptions:
         _set(self, "points", fields.integer("data.points", self.points, 1))
         _set(self, "seed", fields.integer("data.seed", self.seed, 0))
         fields.choice("data.normalize", self.normalize, ("sphere", "standard", "none"))
+        _set(self, "label_scale", fields.positive("data.label_scale", self.label_scale))
         if self.kind == "unknown":
             known = (*CLASSIFICATION_SETS, *REGRESSION_SETS, *SYNTHETIC_LAWS)
             wanted = f"one of {', '.join(known)}, or a path that ends in .csv or .npz"

@@ -36,12 +36,14 @@ __all__ = [
     "Problem",
     "TrainingOptions",
     "built_in_problem",
+    "dotted_keys",
     "load_problem",
     "problem_from_mapping",
+    "read_toml",
     "rigorously",
 ]
 
-_MAXIMAL_FILE_BYTES = 2**24  # a problem file is written by hand; a larger one is something else
+_MAXIMAL_FILE_BYTES = 2**24  # these files are written by hand; a larger one is something else
 
 
 @dataclass(frozen=True)
@@ -122,23 +124,29 @@ def load_problem(path: Path | str) -> Problem:
     Raises ProblemError: one sentence, also when the file is missing, is not a regular file or is not TOML.
     """
     path = Path(path)
-    what = f"problem file {str(path)!r}"
+    return problem_from_mapping(read_toml(path, f"problem file {str(path)!r}"), path.parent)
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Return what a TOML file written by hand holds. ``what`` begins the message, as in "problem file 'deep.toml'".
+
+    Raises ProblemError: one sentence, also when the file is missing, is not a regular file or is not TOML.
+    """
     if path.suffix.lower() != ".toml":
         raise ProblemError(f"{what} must have a name that ends in .toml")
     try:
         size = regular_file(path, what).stat().st_size
         if size > _MAXIMAL_FILE_BYTES:
-            raise ProblemError(f"{what} has {size} bytes, more than the {_MAXIMAL_FILE_BYTES} a problem file may have")
+            raise ProblemError(f"{what} has {size} bytes, more than the {_MAXIMAL_FILE_BYTES} it may have")
         content = path.read_bytes().decode("utf-8")
     except OSError as error:
         raise ProblemError(f"{what} cannot be read: {one_line(error.strerror or error)}") from None
     except UnicodeDecodeError as error:
         raise ProblemError(f"{what} is not UTF-8 text: {one_line(error)}") from None
     try:
-        mapping = tomllib.loads(content)
+        return tomllib.loads(content)
     except (ValueError, RecursionError) as error:  # ValueError: TOMLDecodeError, and integers too long to convert
         raise ProblemError(f"{what} is not valid TOML: {one_line(error)[:200]}") from None
-    return problem_from_mapping(mapping, path.parent)
 
 
 def _echo(record: Any) -> dict[str, Any]:
@@ -165,6 +173,11 @@ def _keys(section: str, table: object) -> dict[str, Any]:
             hint = nearest(str(key), known) or f"; the keys of [{section}] are {', '.join(known)}"
             raise ProblemError(f"unknown key {one_line(repr(key))[:80]} in section [{section}]{hint}")
     return dict(table)
+
+
+def dotted_keys() -> tuple[str, ...]:
+    """Every key a problem file can have, as ``section.key``."""
+    return tuple(f"{section}.{key}" for section in _SECTIONS for key in _known_keys(section))
 
 
 def _unknown_section(section: object) -> ProblemError:

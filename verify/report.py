@@ -64,11 +64,16 @@ def _run_line(verification: Verification) -> str:
 
 def source_lines(verification: Verification) -> list[str]:
     """The sources of the statements used, each work once, with the statements it stands for."""
+    return works_of(statements_used(verification))
+
+
+def works_of(names: list[str]) -> list[str]:
+    """The sources of these statements, each work once, with the statements it stands for."""
     works: dict[str, list[str]] = {}
-    for name in statements_used(verification):
+    for name in names:
         source = THEOREMS[name].source
         works.setdefault(f"{source.authors} ({source.year}), {source.title}, {source.identifier}", []).append(name)
-    lines = [f"{', '.join(names)}: {work}" for work, names in works.items()]
+    lines = [f"{', '.join(those)}: {work}" for work, those in works.items()]
     return [*lines, "constants are derived by overparam (see `overparam theorems`); none is quoted from a paper"]
 
 
@@ -122,7 +127,7 @@ def _certified_lines(certificate: Certificate, along: bool) -> list[str]:
         f"{shown_above(value['rbar'].upper, 4)};",
         f"  its residual, at most {shown_above(value['s0'].upper, 4)} there, falls at least by the factor "
         f"{shown_above(value['rate'].upper, 8)} per step",
-        f"  q <= {shown_above(value['q'].upper, 4)} < 1, lambda0 >= {shown_below(value['lambda0'].lower, 4)}, "
+        f"  q <= {shown_quotient(value['q'].upper)} < 1, lambda0 >= {shown_below(value['lambda0'].lower, 4)}, "
         f"lambda_max <= {shown_above(value['lambda_max'].upper, 4)}, beta <= {shown_above(value['beta'].upper, 4)}, "
         f"step {shown_below(value['eta'].lower, 6)} {largest}",
         *(f"  also certified there by Theorem {other.theorem.id}" for other in certificate.others if other.theorem),
@@ -208,6 +213,12 @@ def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
 def shown_above(value: Fraction, digits: int) -> str:
     """A number to so many digits, rounded up: what is shown bounds it."""
     return _plain(decimal_above(value, digits))
+
+
+def shown_quotient(value: Fraction) -> str:
+    """q to 4 digits, rounded up, and to more where a q below 1 would be shown as 1."""
+    shown = (shown_above(value, digits) for digits in range(4, 40))
+    return next((text for text in shown if value >= 1 or Fraction(text) < 1), shown_above(value, 40))
 
 
 def shown_below(value: Fraction, digits: int) -> str:

@@ -162,7 +162,7 @@ class _Run:
         )
 
     def _at_mark(self, previous: int, step: int, snapshot: Snapshot, kernel0: Array) -> None:
-        self.marks.append(_mark(step, snapshot, kernel0, self.setup.loss_errors(snapshot)))
+        self.marks.append(mark_of(step, snapshot, kernel0, self.setup.loss_errors(snapshot)))
         if self.setup.certifiable and (self.existence is None or self.certified_theta is None):
             self._try_at(previous, step, snapshot)
         if self.certified_theta is not None and step > self.certificate.step:
@@ -212,7 +212,8 @@ class _Run:
         return copy
 
 
-def _mark(step: int, snapshot: Snapshot, kernel0: Array, loss_errors: tuple[float, float]) -> Mark:
+def mark_of(step: int, snapshot: Snapshot, kernel0: Array, loss_errors: tuple[float, float]) -> Mark:
+    """The mark of a snapshot; kernel0: the kernel at the start, loss_errors: as in ``Setup.loss_errors``."""
     errors = snapshot.errors
     return Mark(
         step=step,

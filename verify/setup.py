@@ -301,7 +301,20 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
     initial function, which then is the file's array "offsets", or without one the function at the weights that network.seed draws.
     Returns the setup and theta. Raises ProblemError or InputError with one sentence.
     """
-    dataset = load_data(problem.data, problem.loss)
+    setup = setup_on(problem, load_data(problem.data, problem.loss), at_initialization=weights is None)
+    architecture, dataset = setup.architecture, setup.dataset
+    theta = initial = initialize(architecture, problem.network.output_layer, problem.network.seed)
+    offsets = None
+    if weights is not None:
+        theta = load_weights(weights, architecture)
+        offsets = load_offsets(weights, dataset.inputs, dataset.outputs) if problem.network.centered else None
+    if offsets is None:
+        offsets = _offsets(problem, architecture, setup.activation_kernel, initial, dataset)
+    return dataclasses.replace(setup, offsets=offsets), theta
+
+
+def setup_on(problem: Problem, dataset: Dataset, at_initialization: bool) -> Setup:
+    """The setup of a problem on these points, whatever its [data] section says, with nothing subtracted from the outputs."""
     architecture = architecture_of(problem.network, dataset.inputs.shape[1], dataset.targets.shape[1])
     rigorous = problem.certificate.rigor == Rigor.RIGOROUS.value
     require_memory(required_memory(architecture, dataset.points, problem.training.steps, rigorous), "training this network")
@@ -313,13 +326,7 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
     if phi_refusal is None and rigorous:
         parse_activation(phi.name)  # what a certificate states must be readable by its checker
     constants, loss_refusal = _loss_constants(chosen_loss, dataset)
-    theta = initial = initialize(architecture, problem.network.output_layer, problem.network.seed)
-    offsets = None
-    if weights is not None:
-        theta = load_weights(weights, architecture)
-        offsets = load_offsets(weights, dataset.inputs, dataset.outputs) if problem.network.centered else None
-    targets_minimizers = minimizers(chosen_loss, dataset.targets, constants is not None)
-    setup = Setup(
+    return Setup(
         problem=problem,
         dataset=dataset,
         architecture=architecture,
@@ -330,11 +337,10 @@ def prepare(problem: Problem, weights: Path | None = None) -> tuple[Setup, Theta
         bounds=bounds,
         loss_constants=constants,
         refusal=phi_refusal or loss_refusal or _data_refusal(architecture, dataset),
-        minimizers=targets_minimizers,
-        offsets=offsets if offsets is not None else _offsets(problem, architecture, kernel, initial, dataset),
-        at_initialization=weights is None,
+        minimizers=minimizers(chosen_loss, dataset.targets, constants is not None),
+        offsets=np.zeros_like(dataset.targets),
+        at_initialization=at_initialization,
     )
-    return setup, theta
 
 
 def _phi_bounds(phi: Activation, kernel: ActivationKernel) -> tuple[PhiBounds | None, tuple[str, str] | None]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import sympy
 
 from theorems.records import Hypothesis, Theorem
+from verify.errors import ProblemError
+from verify.explicit_formulas import EXPLICIT, PAGE_LAYERS, markdown_formulas
+from verify.files import atomic_writer
+from verify.latex import escape
 from verify.proving.words import describe
 
 # Letters that SymPy's own translation of the names would not give. No raw "|": in a Markdown table it would end the cell.
@@ -34,7 +40,30 @@ SYMBOL_NAMES = {
     "jacobian_drift": r"\lvert DF_k-DF_0\rvert",
     "kernel_drift": r"\lvert K_k-K_0\rvert",
     "newton_step": r"\lvert DF^+e\rvert",
+    "Lp": "L_p",
+    "Lpp": "L_{pp}",
+    "q_target": "q_*",
+    "gram": r"\lambda_{\max}(G)",
+    "lambda_limit": r"\lambda_{\infty}",
+    "width": r"m_{\mathrm{width}}",
+    "m_mono": r"m_{\mathrm{mono}}",
+    "Lambda_first": r"\Lambda(m_0)",
+    "Lambda_later": r"\Lambda(m)",
+    "q_later": "q(m)",
+    "kernel_top": r"\lambda_{\max}(K_0)",
+    "jacobian_square": r"\lvert DF(\theta)\rvert^2",
+    "failure": r"P(\lambda_{\min}(K_0) < \lambda_0)",
+    "refused_width": r"m_{\mathrm{refused}}",
+    "certified_width": r"m_{\mathrm{certified}}",
+    "markov": r"t_{\mathrm{Markov}}",
+    "chebyshev": r"t_{\mathrm{Chebyshev}}",
+    "cantelli": r"t_{\mathrm{Cantelli}}",
+    "exceeds_markov": r"P(m_{2j} > t_{\mathrm{Markov}})",
+    "exceeds_chebyshev": r"P(m_{2j} > t_{\mathrm{Chebyshev}})",
+    "exceeds_cantelli": r"P(m_{2j} > t_{\mathrm{Cantelli}})",
 }
+INDEX = "theorems.md"
+FOLDER = "theorems"
 
 
 def latex(expression: sympy.Basic) -> str:
@@ -53,20 +82,42 @@ def render(theorems: Sequence[Theorem], style: str, full: bool, ledger: Mapping[
         return json.dumps(documents[0] if full else documents, indent=1, ensure_ascii=False)
     if style == "markdown":
         assert ledger is not None, "a document says how the steps of a proof fared"
-        return "\n\n".join(_markdown(item, ledger[item.id]) for item in theorems) if full else theorem_page(theorems, ledger)
+        return "\n".join(theorem_page(item, ledger[item.id]) for item in theorems).rstrip("\n")
     one: Callable[[Theorem], str] = {"terminal": _terminal, "latex": _latex}[style]
     if style == "terminal" and not full:
         return "\n".join(f"{theorem.id:<12}{theorem.title} ({theorem.role.value})" for theorem in theorems)
     return "\n\n".join(one(theorem) for theorem in theorems)
 
 
-def theorem_page(theorems: Sequence[Theorem], ledger: Mapping[str, Sequence[str]]) -> str:
-    """The Markdown page of all records, as it stands in docs/theorems.md; ledger as in ``render``."""
+def page_name(identifier: str) -> str:
+    """The file of a theorem's page: letters, digits and hyphens, as in A-plus.md."""
+    name = identifier.replace("+", "-plus")
+    assert re.fullmatch("[A-Za-z0-9][A-Za-z0-9-]*", name), f"no file can be named after theorem {identifier!r}"
+    return f"{name}.md"
+
+
+def theorem_pages(theorems: Sequence[Theorem], ledger: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The index and the page of every theorem, by their names in docs/; ledger as in ``render``."""
     head = (
-        "# Theorems\n\nRendered from the records by `overparam theorems --format markdown`, which runs the "
-        "[proof ledger](ledger.md); letters as in [notation](notation.md)."
+        "# Theorems\n\nOne page each, rendered from the records by `overparam theorems --format markdown --out docs`, which runs "
+        "the [proof ledger](ledger.md); letters as in [notation](notation.md).\n\n| theorem | title | use |\n|---|---|---|\n"
     )
-    return "\n\n".join([head, *(_markdown(theorem, ledger[theorem.id]) for theorem in theorems)])
+    names = {item.id: f"{FOLDER}/{page_name(item.id)}" for item in theorems}
+    rows = [f"| [{item.id}]({names[item.id]}) | {item.title} | {item.role.value} |\n" for item in theorems]
+    return {INDEX: head + "".join(rows)} | {names[item.id]: theorem_page(item, ledger[item.id]) for item in theorems}
+
+
+def write_pages(theorems: Sequence[Theorem], ledger: Mapping[str, Sequence[str]], directory: Path, index: bool) -> list[str]:
+    """Write the pages, and the index if wanted, into a directory and return their names. Raises ProblemError where that fails."""
+    pages = {name: text for name, text in theorem_pages(theorems, ledger).items() if index or name != INDEX}
+    try:
+        (directory / FOLDER).mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            with atomic_writer(directory / name) as file:
+                file.write(text.encode())
+    except OSError as error:
+        raise ProblemError(f"--out {str(directory)!r} cannot be written: {error.strerror or error}") from None
+    return list(pages)
 
 
 def _relation(hypothesis: Hypothesis, printer: Callable[[sympy.Basic], str]) -> str:
@@ -123,7 +174,7 @@ def _terminal(theorem: Theorem) -> str:
         lines += ["", "constants"]
         lines += [f"  {item.name} = {item.expression}\n      {item.meaning}" for item in theorem.constants]
     if theorem.claims:
-        lines += ["", "claims checked along a run"]
+        lines += ["", "claims"]
         lines += [f"  {item.id:<12}{item.statement}   ({item.scope.value})" for item in theorem.claims]
     lines += ["", "proof"]
     lines += [f"  {number}. [{step.kind}] {step.statement}" for number, step in enumerate(theorem.proof, 1)]
@@ -131,8 +182,11 @@ def _terminal(theorem: Theorem) -> str:
     return "\n".join(lines)
 
 
-def _markdown(theorem: Theorem, ledger: Sequence[str]) -> str:
-    lines = [f"## Theorem {theorem.id}: {theorem.title}", "", theorem.statement, "", "**Hypotheses**", ""]
+def theorem_page(theorem: Theorem, ledger: Sequence[str]) -> str:
+    """The Markdown page of one record; ledger: how the steps of its proof fared."""
+    lines = [f"# Theorem {theorem.id}: {theorem.title}", "", theorem.statement, "", "**Quantities**", ""]
+    lines += [f"- ${latex(item.symbol)}$: {item.meaning}" for item in theorem.quantities]
+    lines += ["", "**Hypotheses**", ""]
     lines += [f"- {item.id}: {item.statement} (${_relation(item, latex)}$)" for item in theorem.hypotheses]
     if theorem.constants:
         lines += ["", "**Constants**", "", "| constant | formula | meaning |", "|---|---|---|"]
@@ -140,6 +194,8 @@ def _markdown(theorem: Theorem, ledger: Sequence[str]) -> str:
             "| ${}$ | ${}$ | {} |".format(latex(item.symbol), latex(item.expression), item.meaning.replace("|", r"\|"))
             for item in theorem.constants
         ]
+    if theorem.id == EXPLICIT:
+        lines += ["", f"**Formulas for {PAGE_LAYERS} layers**", "", *markdown_formulas(PAGE_LAYERS)]
     if theorem.claims:
         lines += ["", "**Claims**", ""]
         lines += [f"- {item.id}, {item.scope.value}: {item.statement}" for item in theorem.claims]
@@ -147,23 +203,18 @@ def _markdown(theorem: Theorem, ledger: Sequence[str]) -> str:
     steps = zip(theorem.proof, ledger, strict=True)
     # The status comes first and without emphasis: statements hold asterisks, as in DF^*.
     lines += [f"{number}. [{how}] {step.statement}" for number, (step, how) in enumerate(steps, 1)]
-    lines += ["", f"*Strength:* {theorem.strength.value}.", "", f"*Source:* {theorem.source}."]
-    return "\n".join(lines)
+    lines += ["", f"*Strength:* {theorem.strength.value}.", "", f"*Source:* {theorem.source}.", ""]
+    lines += [f"[All theorems](../{INDEX}), [proof ledger](../ledger.md), [notation](../notation.md)"]
+    return "\n".join(lines) + "\n"
 
 
 def _latex(theorem: Theorem) -> str:
-    lines = [rf"\paragraph{{Theorem {theorem.id}: {_escape(theorem.title)}.}}", _escape(theorem.statement), r"\begin{align*}"]
+    lines = [rf"\paragraph{{Theorem {theorem.id}: {escape(theorem.title)}.}}", escape(theorem.statement), r"\begin{align*}"]
     rows = [rf"  {latex(item.symbol)} &= {latex(item.expression)}" for item in theorem.constants]
     for claim in theorem.claims:
         relation = r"\geq" if claim.lower else r"\leq"
         rows.append(rf"  {latex(claim.measured)} &{relation} {latex(claim.bound)}")
     lines = [*lines, " \\\\\n".join(rows), r"\end{align*}"] if rows else lines[:-1]
     lines += [r"\emph{Proof}, step by step.", r"\begin{enumerate}"]
-    lines += [rf"  \item ({step.kind}) {_escape(step.statement)}" for step in theorem.proof]
+    lines += [rf"  \item ({step.kind}) {escape(step.statement)}" for step in theorem.proof]
     return "\n".join([*lines, r"\end{enumerate}"])
-
-
-def _escape(text: str) -> str:
-    """Prose with formulas in plain text, made safe for LaTeX."""
-    table = {"_": r"\_", "^": r"\^{}", "&": r"\&", "%": r"\%", "#": r"\#", "~": r"\~{}", "<": r"$<$", ">": r"$>$", "|": r"$|$"}
-    return "".join(table.get(character, character) for character in text)

@@ -15,18 +15,33 @@ from verify.command_group import stages
 @click.option(
     "--format", "style", type=click.Choice(["terminal", "latex", "markdown", "json"]), default="terminal", show_default=True
 )
-def theorems(identifier: str | None, style: str) -> None:
+@click.option("--layers", type=int, help="Theorem F: the explicit polynomial beta(x) of a network with this many layers, 2 to 6.")
+@click.option("--out", "directory", type=click.Path(path_type=Path), help="Write Markdown pages here, one each and an index.")
+def theorems(identifier: str | None, style: str, layers: int | None, directory: Path | None) -> None:
     """List the theorems, or show one: statement, hypotheses, constants, claims, proof steps, source."""
     from theorems.catalogue import THEOREMS, theorem
-    from verify.statements import render
+    from verify.errors import ProblemError
+    from verify.statements import render, write_pages
 
     chosen = [theorem(identifier)] if identifier is not None else list(THEOREMS.values())
+    if directory is not None and (style != "markdown" or layers is not None):
+        raise ProblemError(f"--out writes the theorems' pages and goes with --format markdown alone, got --out {str(directory)!r}")
+    if layers is not None:
+        from verify.explicit_formulas import render_formulas
+
+        click.echo(render_formulas(identifier, layers, style))
+        return
     ledger = None
     if style == "markdown":  # for documents, which say how each step fares
         from verify.proving.ledger import ledger_phrases, run_ledger
 
         ledger = ledger_phrases(list(run_ledger(chosen)))
-    click.echo(render(chosen, style, identifier is not None, ledger))
+    if directory is None:
+        click.echo(render(chosen, style, identifier is not None, ledger))
+        return
+    assert ledger is not None
+    names = write_pages(chosen, ledger, directory, index=identifier is None)
+    click.echo(f"written to {directory}: {', '.join(names)}")
 
 
 @click.command()

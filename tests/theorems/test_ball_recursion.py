@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theorems.arithmetic import BALL, FLOAT, SYMBOLIC, lower, upper
-from theorems.ball import BallBounds, SignalsAtPoint, ball_bounds
+from theorems.ball import BallBounds, CurvatureTerm, SignalsAtPoint, ball_bounds, curvature_terms_of, shares_of_beta
 
 EPS = np.finfo(np.float64).eps
 RADII = st.floats(-2.0, 0.7).map(lambda exponent: 10.0**exponent)
@@ -109,6 +109,48 @@ def test_the_recursion_is_that_of_the_notes(signals, radius) -> None:
         np.testing.assert_allclose(
             np.asarray(getattr(bounds, name), dtype=float), value, rtol=1024 * EPS, atol=1e-300, err_msg=name
         )
+
+
+# --- The terms of beta ---
+
+
+@settings(max_examples=100)
+@given(signals=signals_at_points(), radius=RADII | st.just(0.0))
+def test_the_terms_of_beta_are_those_that_occur(signals, radius) -> None:
+    """Each on its own: a term of order 2 at layer l vanishes with E_l alone, and no other term knows E_l."""
+    bounds, terms = ball_bounds(signals, radius, FLOAT), curvature_terms_of(signals.trained)
+    assert len(terms) == len(bounds.curvature_terms)
+    np.testing.assert_allclose(sum(bounds.curvature_terms, 0 * bounds.curvature_matrix), bounds.curvature_matrix, rtol=64 * EPS)
+    for term, matrix in zip(terms, bounds.curvature_terms, strict=True):
+        assert np.array_equal(matrix, matrix.T)
+        size = bounds.backward_sup if term.order == 2 else bounds.backward_norms
+        if size[term.layer - 1].max() == 0:
+            assert not matrix.any()
+    for layer in range(1, signals.layers + 1):
+        below = any(signals.trained[: layer - 1])
+        assert (CurvatureTerm(layer, 1) in terms) == (signals.trained[layer - 1] and below)
+        assert (CurvatureTerm(layer, 2) in terms) == (layer < signals.layers and any(signals.trained[:layer]))
+
+
+@settings(max_examples=100)
+@given(signals=signals_at_points(), radius=RADII)
+def test_shares_of_beta(signals, radius) -> None:
+    """They sum to 1, and beta falls at first by its share when a term is taken away (the derivative of a simple eigenvalue)."""
+    bounds = ball_bounds(signals, radius, FLOAT)
+    shares = shares_of_beta(bounds)
+    if bounds.beta == 0:
+        assert not any(shares)
+        return
+    assert math.isclose(sum(shares), 1, rel_tol=1e-9)
+    assert min(shares) >= -1e-12
+    matrix, values = bounds.curvature_matrix, np.linalg.eigvalsh(bounds.curvature_matrix)
+    gap = 1.0 if len(values) == 1 else (values[-1] - values[-2]) / values[-1]
+    step = 1e-5 * gap
+    if gap > 1e-3:
+        for term, share in zip(bounds.curvature_terms, shares, strict=True):
+            less = np.linalg.eigvalsh(matrix - step * term)[-1]
+            # The second derivative is at most 2 |term|^2/(gap lambda_max), and |term| <= lambda_max for a nonnegative part of M.
+            assert abs((values[-1] - less) / (step * values[-1]) - share) <= 2 * step / gap + 1e-15 / step
 
 
 # --- The recursion in other arithmetics ---

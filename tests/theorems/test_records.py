@@ -19,6 +19,7 @@ from theorems.errors import InputError
 from theorems.ledger import KINDS
 from theorems.programs import compile_program
 from theorems.records import Constant, Hypothesis, LossClass, Role, Scope, Strength, Theorem, evaluate_expression
+from theorems.statements.apriori import PRIOR_QUANTITIES
 from theorems.statements.notation import RUN_QUANTITIES, beta
 from verify.strategies import composite_problems
 
@@ -35,6 +36,11 @@ CLAIM_IDS = {
     "A0-descent": ["A0-descent"],
     "E": ["E-forward", "E-jacobian", "E-kernel", "C1"],
     "N": [],
+    "F": ["F-jacobian", "F-kernel", "F-ball", "F-path"],
+    "F-moments": ["F-markov", "F-chebyshev", "F-cantelli"],
+    "F-chernoff": ["F-tail"],
+    "F-width": ["F-refused", "F-certified"],
+    "G-step": ["G-admissible", "G-quotient"],
 }
 
 
@@ -90,7 +96,7 @@ def test_a_record_says_what_it_is(name) -> None:
     for part in (*item.hypotheses, *item.claims):
         assert part.id
         assert part.statement
-    assert all(isinstance(claim.scope, Scope) for claim in item.claims)
+    assert all((claim.scope is Scope.PRIOR) == (item.role is Role.PRIOR) for claim in item.claims)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,7 +107,7 @@ def test_a_record_is_well_formed(name) -> None:
     assert len({str(symbol) for symbol in known}) == len(known), "two symbols of one name"
     for group in (item.hypotheses, item.claims):
         assert len({part.id for part in group}) == len(group)
-    run = {quantity.symbol for quantity in RUN_QUANTITIES}
+    run = {quantity.symbol for quantity in (*RUN_QUANTITIES, *(PRIOR_QUANTITIES if item.role is Role.PRIOR else ()))}
     for claim in item.claims:
         assert (claim.measured.free_symbols | claim.bound.free_symbols) <= run | set(known), claim.id
         assert claim.measured.free_symbols & run, f"{claim.id} measures nothing"

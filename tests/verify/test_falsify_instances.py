@@ -229,15 +229,15 @@ def test_the_jacobian_of_a_network_is_the_derivative_of_its_output(seed) -> None
     (one,) = draw(completed(theorem("E")), np.random.default_rng(seed), 1)
     item = materialized(completed(theorem("E")), one)
     assert item is not None
-    at, moving = displaced._signals(item, item.theta, FLOAT), np.flatnonzero(item.displacement)
-    jacobian = displaced._jacobian(item, at, FLOAT)
+    at, moving = displaced.signals(item, item.theta, FLOAT), np.flatnonzero(item.displacement)
+    jacobian = displaced.jacobian(item, at, FLOAT)
     for column, index in enumerate(moving):
-        ends = [displaced._signals(item, item.theta + shift * np.eye(len(item.theta))[index], FLOAT) for shift in (1e-6, -1e-6)]
+        ends = [displaced.signals(item, item.theta + shift * np.eye(len(item.theta))[index], FLOAT) for shift in (1e-6, -1e-6)]
         slope = (ends[0].z[-1][0] - ends[1].z[-1][0]) / 2e-6 / np.sqrt(len(item.inputs))
         assert jacobian[:, column] == pytest.approx(slope, rel=1e-5, abs=1e-7)
 
 
 def test_the_slope_bound_used_is_at_least_the_true_one() -> None:
-    assert displaced._activation("tanh")[1] >= 1
-    assert displaced._activation("softplus")[2] >= Fraction(1, 4)
+    assert displaced.activation_of("tanh")[1] >= 1
+    assert displaced.activation_of("softplus")[2] >= Fraction(1, 4)
     assert COMPOSITE.name == "composite problems"

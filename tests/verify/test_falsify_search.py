@@ -13,6 +13,7 @@ from sympy import sqrt
 
 from theorems.catalogue import THEOREMS, theorem
 from theorems.records import Theorem
+from theorems.statements import apriori as prior
 from theorems.statements import notation as n
 from theorems.statements.composite_plus import sigma_tilde
 from theorems.statements.descent import L_J, k0
@@ -56,6 +57,13 @@ PLANTED = {
     "beta/2 in the Jacobian's drift": with_bound("E", "E-jacobian", lambda e: e / 2),
     "C1 without its factor 2": with_bound("E", "C1", lambda e: e / 2),
     "L_J halved": with_constant("A0-descent", L_J, lambda e: e / 2),
+    "a-priori Lambda without beta R": with_constant("F", n.Lambda, lambda e: n.lambda_max),
+    "the radius at q without its root": with_constant("F", n.R, lambda e: e * (1 + sqrt(1 - prior.target)) / 2),
+    "Markov with the square root of p": with_constant("F-moments", prior.markov, lambda e: e * sqrt(prior.p)),
+    "Cantelli with 2 n": with_constant("F-moments", prior.cantelli, lambda e: e.subs(prior.n, 2 * prior.n)),
+    "eps with exponent eps^2": with_constant("F-chernoff", prior.epsilon, lambda e: e / 2),
+    "width without its square": with_constant("F-width", prior.width, lambda e: sqrt(e)),
+    "a step at the limit of lambda_max": with_constant("G-step", n.eta, lambda e: e * sympy.Rational(101, 100)),
 }
 
 

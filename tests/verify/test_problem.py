@@ -54,6 +54,9 @@ BAD_VALUES: list[tuple[str, str, Any, list[str]]] = [
     ("data", "seed", 0.5, ["nonnegative integer", "0.5 (float)"]),
     ("data", "normalize", "spere", ["'spere' (str)", "did you mean 'sphere'"]),
     ("data", "normalize", None, ["None (NoneType)"]),
+    ("data", "label_scale", 0, ["a positive finite number", "0 (int)"]),
+    ("data", "label_scale", float("nan"), ["a positive finite number", "nan"]),
+    ("data", "label_scale", "1", ["a positive finite number", "'1' (str)"]),
     ("data", "target", "age", ["belongs to a .csv file", "'age'"]),
     ("data", "target", 3, ["3 (int)"]),
     ("data", "dimension", 5, ["belongs to the laws", "5 (int)"]),
@@ -196,7 +199,7 @@ def test_long_values_are_shortened_in_messages() -> None:
 
 def test_the_built_in_problem_is_the_documented_one() -> None:
     assert built_in_problem().to_mapping() == {
-        "data": {"source": "digits", "classes": [3, 8], "points": 16, "seed": 0, "normalize": "sphere"},
+        "data": {"source": "digits", "classes": [3, 8], "points": 16, "seed": 0, "normalize": "sphere", "label_scale": 1.0},
         "network": {
             "hidden": [64],
             "activation": "tanh",
@@ -266,6 +269,7 @@ def mappings(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     source = draw(st.sampled_from(["digits", "diabetes", "gaussian", "student", "some/points.csv", "POINTS.NPZ"]))
     data: dict[str, Any] = {"source": source, "points": draw(st.integers(1, 50)), "seed": draw(st.integers(0, 2**63 - 1))}
     data["normalize"] = draw(st.sampled_from(["sphere", "standard", "none"]))
+    data["label_scale"] = draw(st.sampled_from([1, 0.25, 3.7]))
     label = st.integers(-5, 2**62) | st.text(st.characters(exclude_characters="\0"), min_size=1).filter(str.strip)
     if source not in ("diabetes", "gaussian", "student"):
         data["classes"] = draw(st.lists(label, min_size=2, max_size=5, unique=True))

@@ -40,17 +40,22 @@ from typing import Any
 from theorems.apriori.polynomial import Signal, constant_like, root_of_squares, zero_like
 from theorems.apriori.start import Naming, StartBounds, unnamed
 from theorems.arithmetic import Arithmetic
+from theorems.ball import curvature_terms_of
 
 
 @dataclass(frozen=True)
 class BallSignals:
-    """On B(R): D_1..D_L, B_1..B_{L-1}, E_1..E_{L-1}, N_1..N_L, V_1..V_L and beta(x); polynomials in |x| or arrays over points."""
+    """On B(R): D_1..D_L, B_1..B_{L-1}, E_1..E_{L-1}, N_1..N_L, V_1..V_L and beta(x); polynomials in |x| or arrays over points.
+
+    terms: beta(x) is alpha times their sum, one for each of ``theorems.ball.curvature_terms_of``.
+    """
 
     forward_drift: tuple[Signal, ...]
     backward_drift: tuple[Signal, ...]
     backward_sup: tuple[Signal, ...]
     backward_norms: tuple[Signal, ...]
     first_derivative: tuple[Signal, ...]
+    terms: tuple[Signal, ...]
     beta: Signal
 
 
@@ -65,8 +70,9 @@ def ball_signals(start: StartBounds, radius: Any, arithmetic: Arithmetic, named:
         backward = _backward_drift(start, gains, radius, drift, named)
         sup = tuple(named(f"E_{layer}", e + b) for layer, (e, b) in enumerate(zip(start.backward_sup, backward, strict=True), 1))
         norms = _backward_norms(start, radius, drift, backward, named)
-        beta = _beta(start, sup, norms, first, squares)
-        return BallSignals(drift, backward, sup, norms, first, beta)
+        terms = _terms(start, sup, norms, first, squares)
+        beta = sum(terms, zero_like(start.signals[0])) * start.plan.output_scale
+        return BallSignals(drift, backward, sup, norms, first, terms, beta)
 
 
 def _gains(start: StartBounds, radius: Any, named: Naming) -> tuple[Any, ...]:
@@ -136,18 +142,18 @@ def _backward_norms(
     return (*found, constant_like(start.signals[0], start.backward_norms[-1]))
 
 
-def _beta(
+def _terms(
     start: StartBounds,
     sup: tuple[Signal, ...],
     norms: tuple[Signal, ...],
     first: tuple[Signal, ...],
     squares: tuple[Signal, ...],
-) -> Signal:
-    plan = start.plan
-    total = zero_like(start.signals[0])
-    for index in range(1, start.layers):
-        if plan.trained[index]:
-            total = total + norms[index] * first[index - 1] * (start.fan_in_scales[index] * plan.slope)
-    for index in range(start.layers - 1):
-        total = total + sup[index] * squares[index] * plan.curvature
-    return total * plan.output_scale
+) -> tuple[Signal, ...]:
+    plan, found = start.plan, []
+    for term in curvature_terms_of(plan.trained):
+        index = term.layer - 1
+        if term.order == 1:
+            found.append(norms[index] * first[index - 1] * (start.fan_in_scales[index] * plan.slope))
+        else:
+            found.append(sup[index] * squares[index] * plan.curvature)
+    return tuple(found)

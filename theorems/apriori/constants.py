@@ -10,8 +10,18 @@ q(R*) = 2 beta(R*) s_0/lambda0 < q*, the radius of the path, which increases wit
 B(R*). Every radius that certifies is covered by some q* in this way (``threshold.best_width``), and ``settled_radius`` looks for
 the smallest from above.
 
-s_0. For an L-smooth h with minimizer y*, s^2 = 2 (h(f) - h*)/mu <= (L/mu)|f - y*|_nu^2; so s_0 <= sqrt(L/mu)(|y*|_nu +
-|f_0|_nu), |f_0|_nu = 0 for a centered network.
+Any other loss, L >= mu. Write q(R) = 2 beta(R) s_0/lambda0 and rbar(R) = (2 s_0/sigma0)/(1 + sqrt(1 - q(R))) still: the numbers
+of gradient flow. **Lemma.** (i) If q(R) < q* <= 1 and R > rbar(R), Theorem A0 applies on B(R) with q0 < q* at every small enough
+step. (ii) If one of the Theorems A, A+, A0 applies on B(R) with its quotient below q*, whatever the step and lambda0' <= lambda0,
+then q(R) < q* and R > rbar(R). So with the step left free what certifies is decided by q(R) alone, for every loss.
+Proof. (i) k0 = 1 - eta L_J/2 tends to 1 with eta -> 0, hence q0 = q/k0 to q and rbar0 = (2 s_0/(k0 sigma0))/(1 + sqrt(1 - q0)) to
+rbar. (ii) The quotients are 2 beta sqrt(L/mu) s_0/(kappa^2 lambda0'), 2 beta s_0/(kappa sigma~^2) and 2 beta s_0/(k0 lambda0') with
+kappa, k0 <= 1 <= L/mu and sigma~ <= sigma0' <= sigma0: none is below q(R). The radii, (2 s_0/(x y))/(1 + sqrt(1 - quotient)) with
+x = kappa or k0 and y = sigma0' or sigma~, are not below rbar(R) either. ∎
+
+s_0. s = sqrt(2 (h(f) - h*)/mu) is sqrt(L/mu)-Lipschitz in f, so s_0 <= s(0) + sqrt(L/mu)|f_0|_nu, and for a centered network,
+whose f_0 is 0, s_0 = s(0) exactly. Where s(0) is not given, s(0) <= sqrt(L/mu)|y*|_nu, y* the minimizer of h (an equality for the
+square loss).
 """
 
 from __future__ import annotations
@@ -35,6 +45,7 @@ class Prior:
     from a law. label_norm: |y*|_nu, y* the minimizer of h; for the square loss the labels' root mean square. eigenvalue:
     lambda0 as a hypothesis or by the matrix Chernoff bound; ``certain`` says that it holds without failure. smoothness, mu: L
     and mu of the loss. centered: whether the initial function is subtracted. weights: of the budget's shares, by event.
+    zero_residual: s(0) = sqrt(2 (h(0) - h*)/mu) or an upper bound of it; None for the one by label_norm.
     """
 
     plan: Blueprint
@@ -48,6 +59,12 @@ class Prior:
     smoothness: Any = 1
     mu: Any = 1
     weights: tuple[tuple[str, Any], ...] = ()
+    zero_residual: Any = None
+
+    @property
+    def is_square(self) -> bool:
+        """Whether L = mu: no step costs anything in q."""
+        return bool(self.smoothness == self.mu)
 
     @property
     def shares(self) -> Budget:
@@ -75,13 +92,26 @@ def initial(prior: Prior, arithmetic: Arithmetic) -> Initial:
     with arithmetic.context():
         shares = prior.shares
         known = at_start(prior.plan, shares, prior.data, arithmetic)
-        size = arithmetic.numbers(prior.label_norm)
+        size = zero_residual(prior, arithmetic)
         if not prior.centered:
-            size = size + initial_output(prior.plan, shares, known, arithmetic)
-        if prior.smoothness != prior.mu:
-            size = size * arithmetic.sqrt(arithmetic.numbers(prior.smoothness) / arithmetic.numbers(prior.mu))
+            size = size + _condition(prior, initial_output(prior.plan, shares, known, arithmetic), arithmetic)
         lambda0 = lambda_start(prior.plan, shares, prior.eigenvalue, arithmetic)
         return Initial(known, lambda0, known.lambda_max, size)
+
+
+def zero_residual(prior: Prior, arithmetic: Arithmetic) -> Any:
+    """s(0), the residual of the function 0, or its bound sqrt(L/mu)|y*|_nu."""
+    with arithmetic.context():
+        if prior.zero_residual is not None:
+            return arithmetic.numbers(prior.zero_residual)
+        return _condition(prior, arithmetic.numbers(prior.label_norm), arithmetic)
+
+
+def _condition(prior: Prior, size: Any, arithmetic: Arithmetic) -> Any:
+    """sqrt(L/mu) times a distance of outputs."""
+    if prior.is_square:
+        return size
+    return size * arithmetic.sqrt(arithmetic.numbers(prior.smoothness) / arithmetic.numbers(prior.mu))
 
 
 def quantities(prior: Prior, radius: Any, arithmetic: Arithmetic, at: Initial | None = None) -> dict[str, Any]:
@@ -107,15 +137,12 @@ def path_radius(at: Initial, target: Any, arithmetic: Arithmetic) -> Any:
 
 
 def quotient(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:
-    """q(R*) = 2 beta(R*) s_0/lambda0 for the square loss: below ``target`` it certifies every network on the events.
+    """q(R*) = 2 beta(R*) s_0/lambda0: below ``target`` it certifies every network on the events.
 
-    NaN, or infinite, where lambda0 is not positive.
-
-    Raises InputError for a loss with L > mu, for which the radius depends on the step: use a theorem of the catalogue with
-    ``quantities``.
+    For the square loss it is Theorem A-square's quotient on B(R*), at every step. For other losses it is below ``target`` iff
+    Theorem A0 applies on B(R*) with q0 < target at some step; where it is not, no step makes a quotient of A, A+ or A0 on B(R*)
+    less than ``target`` (the module's lemma). NaN, or infinite, where lambda0 is not positive.
     """
-    if prior.smoothness != prior.mu:
-        raise InputError(f"the quotient is that of the square loss, got L = {prior.smoothness}, mu = {prior.mu}")
     with arithmetic.context():
         at = initial(prior, arithmetic)
         radius = path_radius(at, target, arithmetic)
@@ -124,14 +151,15 @@ def quotient(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:
         return 2 * beta * at.s0 / (sigma0 * sigma0)
 
 
-def settled_radius(prior: Prior, arithmetic: Arithmetic, rounds: int = 8) -> Any:
-    """A radius in doubles on which the theorem applies with a smaller q than on B(R*): rbar(beta(R)) from R* down, while it falls.
+def settled_radius(prior: Prior, arithmetic: Arithmetic, rounds: int = 8, start: Any = None) -> Any:
+    """A radius in doubles on which a smaller q is reached than on B(start): rbar(R) from ``start``, R* by default, down, while it
+    falls.
 
-    The last R is just above rbar(beta(R)), up to a factor 1 + 2^-20 that leaves room for rounding. NaN where q(R*) is not below 1.
+    The last R is just above rbar(R), up to a factor 1 + 2^-20 that leaves room for rounding. NaN where q(start) is not below 1.
     """
     with arithmetic.context():
         at = initial(prior, arithmetic)
-        radius, sigma0 = path_radius(at, 1, arithmetic), arithmetic.sqrt(at.lambda0)
+        radius, sigma0 = path_radius(at, 1, arithmetic) if start is None else start, arithmetic.sqrt(at.lambda0)
         for _ in range(rounds):
             q = 2 * beta_on_ball(at.known, prior.data, radius, arithmetic) * at.s0 / (sigma0 * sigma0)
             exit_radius = 2 * at.s0 / (sigma0 * (1 + arithmetic.sqrt(1 - q)))

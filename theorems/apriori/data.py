@@ -40,8 +40,8 @@ from theorems.apriori.blueprint import Blueprint
 from theorems.apriori.budget import Budget, Tails
 from theorems.apriori.polynomial import Polynomial, mean_from_moments
 from theorems.apriori.start import StartBounds, start_bounds
-from theorems.arithmetic import Arithmetic
-from theorems.ball import SignalsAtPoint, ball_bounds
+from theorems.arithmetic import FLOAT, Arithmetic
+from theorems.ball import CurvatureTerm, SignalsAtPoint, ball_bounds, curvature_terms_of, shares_of_beta
 from theorems.errors import InputError
 
 
@@ -106,6 +106,35 @@ def beta_on_ball(known: AtStart, data: Moments | Points, radius: Any, arithmetic
         if isinstance(data, Moments):
             return means
         return arithmetic.minimum(means, ball_bounds(_signals(known, data, arithmetic), radius, arithmetic).beta)
+
+
+@dataclass(frozen=True)
+class BetaShares:
+    """Which terms make the a-priori beta. bound: "mean", bound (1) of the module, or "E4", bound (2), whichever is the smaller.
+
+    shares: of each term, doubles that sum to 1 (all 0 where beta is): for E4 those of ``theorems.ball.shares_of_beta``; for the
+    mean, beta^2 = sum_i nu_i beta(x_i)^2 and beta(x) is the sum of alpha t_j(x), the share of t_j is sum_i nu_i alpha t_j(x_i)
+    beta(x_i)/beta^2, with moments in place of means of powers.
+    """
+
+    bound: str
+    terms: tuple[CurvatureTerm, ...]
+    shares: tuple[float, ...]
+
+
+def beta_shares(known: AtStart, data: Moments | Points, radius: Any) -> BetaShares:
+    """The terms of ``beta_on_ball`` with their shares, in doubles (``known`` too): they explain a number and bound nothing."""
+    with FLOAT.context():
+        terms = curvature_terms_of(known.start.plan.trained)
+        signals = ball_signals(known.start, radius, FLOAT)
+        mean, alpha = _mean(data, FLOAT), known.start.plan.output_scale
+        square = float(mean(signals.beta * signals.beta))
+        if isinstance(data, Points):
+            bounds = ball_bounds(_signals(known, data, FLOAT), radius, FLOAT)
+            if float(bounds.beta) ** 2 < square:
+                return BetaShares("E4", terms, shares_of_beta(bounds))
+        parts = [float(mean(term * signals.beta) * alpha) for term in signals.terms]
+        return BetaShares("mean", terms, tuple(part / sum(parts) if square > 0 else 0.0 for part in parts))
 
 
 def root_mean_square(signals: BallSignals, data: Moments | Points, arithmetic: Arithmetic) -> Any:

@@ -61,19 +61,37 @@ class Formulas:
             known[symbol] = expression.xreplace(known)
         return tuple(b.xreplace(known) for b in self.beta)
 
+    def latex_names(self) -> dict[sympy.Symbol, str]:
+        """The definitions' names in LaTeX."""
+        return {symbol: _latex_name(symbol.name) for symbol, _ in self.definitions}
+
+    def latex_beta(self) -> str:
+        """beta(x), a polynomial in X = |x|."""
+        names = self.latex_names()
+        powers = [
+            str(sympy.latex(b, symbol_names=names)) + ("" if k == 0 else " X" if k == 1 else f" X^{{{k}}}")
+            for k, b in enumerate(self.beta)
+            if b != 0
+        ]
+        return " + ".join(powers)
+
+    def latex_square(self) -> tuple[str, ...]:
+        """The terms of the bound of beta^2, one an even moment."""
+        names = self.latex_names()
+        return tuple(
+            rf"\left({sympy.latex(g, symbol_names=names)}\right)" + (f" M_{{{2 * j}}}" if j else "")
+            for j, g in enumerate(self.square)
+            if g != 0
+        )
+
     def latex(self) -> str:
-        """The definitions and the bound of beta^2, as the lines of an align* environment."""
-        names = {symbol: _latex_name(symbol.name) for symbol, _ in self.definitions}
-
-        def written(expression: sympy.Expr) -> str:
-            return str(sympy.latex(expression, symbol_names=names))
-
-        lines = [rf"{names[symbol]} &= {written(expression)} \\" for symbol, expression in self.definitions]
-        powers = [written(b) + ("" if k == 0 else " X" if k == 1 else f" X^{{{k}}}") for k, b in enumerate(self.beta) if b != 0]
-        lines.append(rf"\beta(x) &\le {' + '.join(powers)}, \quad X = |x| \\")
-        terms = [rf"\left({written(g)}\right)" + (f" M_{{{2 * j}}}" if j else "") for j, g in enumerate(self.square) if g != 0]
-        lines.append(r"\beta^2 &\le " + " + ".join(terms))
-        return "\n".join([r"\begin{align*}", *lines, r"\end{align*}"])
+        """The definitions and both bounds, as an align* environment (amsmath)."""
+        names = self.latex_names()
+        lines = [rf"{names[symbol]} &= {sympy.latex(expression, symbol_names=names)}" for symbol, expression in self.definitions]
+        lines.append(rf"\beta(x) &\leq {self.latex_beta()}, \quad X = |x|")
+        first, *others = self.latex_square()
+        lines += [rf"\beta^2 &\leq {first}", *(rf"&\quad {{}} + {term}" for term in others)]
+        return "\n".join([r"\begin{align*}", " \\\\\n".join(lines), r"\end{align*}"])
 
 
 class _Names:

@@ -31,9 +31,13 @@ from theorems.errors import InputError
 
 @dataclass(frozen=True)
 class Granted:
-    """lambda_min(K_0) >= lambda0 fails with at most the budget's share of "eigenvalue": the abstract's non-mild assumption."""
+    """lambda_min(K_0) >= lambda0 fails with at most the budget's share of "eigenvalue": the abstract's non-mild assumption.
+
+    origin: in words, where the number comes from; it makes the hypothesis no less one.
+    """
 
     lambda0: Any
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,25 @@ class Chernoff:
     gram: Any
 
 
+HYPOTHESIS, CHERNOFF = "hypothesis", "theorem F-chernoff"
+
+
+def source_of(known: Granted | Chernoff) -> str:
+    """Whether lambda0 is a hypothesis or a theorem."""
+    return HYPOTHESIS if isinstance(known, Granted) else CHERNOFF
+
+
+def chernoff_applies(plan: Blueprint) -> bool:
+    """Whether the matrix Chernoff bound is proved for this network."""
+    return plan.layers == 2 and not plan.gaussian_output and plan.trained[0] and bool(plan.outputs == 1)
+
+
 def chernoff_constant(plan: Blueprint, shares: Budget, known: Chernoff, arithmetic: Arithmetic) -> Any:
     """C with eps = sqrt(C/m): 2 alpha^2 sigma_w^2 Lp^2 lambda_max(G) ln(n/p)/lambda_inf.
 
     Raises InputError for a network to which the theorem does not apply.
     """
-    if plan.layers != 2 or plan.gaussian_output or not plan.trained[0] or plan.outputs != 1:
+    if not chernoff_applies(plan):
         raise InputError(
             "the matrix Chernoff bound is proved for one hidden layer, trained below, one output and an output layer of +-1"
         )

@@ -1,5 +1,7 @@
-"""Least width, output scale, label scale and largest step: closed form for one hidden layer, otherwise a bracket proved at both
-ends.
+"""Least width and largest step: closed form for one hidden layer, otherwise a bracket proved at both ends.
+
+q is 2 beta s_0/lambda0 throughout, which for every loss decides what some step certifies (``theorems.apriori.constants``): the
+thresholds below are those of the square loss at every admissible step and of any other loss with the step left free.
 
 **Monotonicity in the width.** Let the hidden widths be r_l m with fixed integers r_l. On m >= m_0, m_0 the least m with
 ln(N_e/p_e) >= L-1 for each of the events e = units, leave_one_out, columns, output_weights that occur (N_e = K_e m statements
@@ -13,10 +15,16 @@ terms c_i times nonincreasing factors times at most L-l <= L-1 of the numbers t_
 nonincreasing. All else (R*, a_l, D_l, B_l, E_l, N_l, V_l, beta, and E4) is made of these by sums, products and roots of sums of
 squares, with R* = (2 s_0/sigma0)/(1 + sqrt(1 - q*)), s_0 nonincreasing and lambda0 fixed or, by Chernoff, increasing. ∎
 
-**Output scale and label scale.** With lambda0 = alpha^2 lambda_1, q(R*) = 2 beta_1(R*) (|y|/alpha + |f_0|/alpha)/lambda_1 and
-R* decrease with alpha; they increase with |y|.
+**A given step.** Let one of A, A+, A0 apply at the width m >= m_0 with (eta, R, lambda0') and the quotient q_T. Then it applies
+with the same three at every larger width (with lambda0 granted or by Chernoff), and with a quotient and a radius of the path that
+are no larger. Proof. beta(R), lambda_max and s_0 are nonincreasing in m and lambda0(m) >= lambda0' stays true, so Lambda(R), L_J
+and d_max do not increase. kappa depends on (eta, lambda0') alone; k0 = 1 - eta L_J/2 does not decrease, nor does sigma~ = sigma0'
+- (sqrt(L/mu)/kappa - 1) beta d_max/2, as kappa <= 1 <= sqrt(L/mu). The quotients, multiples of beta s_0/(kappa^2 lambda0'), beta
+s_0/(kappa sigma~^2) and beta s_0/(k0 lambda0'), do not increase, nor do the radii (2 s_0/(x y))/(1 + sqrt(1 - q_T)), x = kappa or
+k0, y = sigma0' or sigma~. ∎ kappa lambda0' is not monotone in lambda0': that is why lambda0' is kept. The same holds for every
+other change that lowers beta, lambda_max and s_0, such as smaller labels.
 
-**One hidden layer, T = {1}, square loss, centered.** E_1 = c_2 column, V_1 = p_1, no other term: beta = alpha sigma_w m^{-1/2}
+**One hidden layer, T = {1}, centered.** E_1 = c_2 column, V_1 = p_1, no other term: beta = alpha sigma_w m^{-1/2}
 column Lpp S for every R, S the Schur constant or the root of the mean of p_1^4, column = sqrt(k) for +-1. With lambda0 granted,
 q < q* iff m > (2 alpha sigma_w column Lpp S s_0/(q* lambda0))^2; with lambda0 = (1 - sqrt(C/m)) lambda_inf, iff sqrt(m) >
 sqrt(C) + 2 alpha sigma_w Lpp S s_0/(q* lambda_inf).
@@ -35,7 +43,7 @@ from fractions import Fraction
 from typing import Any
 
 from theorems.apriori.blueprint import Blueprint
-from theorems.apriori.constants import Prior, initial, path_radius, quantities, quotient
+from theorems.apriori.constants import Prior, initial, path_radius, quantities, quotient, zero_residual
 from theorems.apriori.data import Moments, beta_on_ball
 from theorems.apriori.eigenvalue import Granted, chernoff_constant
 from theorems.apriori.polynomial import Polynomial, mean_from_moments
@@ -48,7 +56,6 @@ GROWING = ("units", "leave_one_out", "columns", "output_weights")
 LARGEST_WIDTH = 1 << 400
 TARGET_STEPS = 256  # q* is a multiple of wanted/256
 REFUSED_BITS = 7
-RELATIVE = Fraction(1, 1 << 20)
 
 
 @dataclass(frozen=True)
@@ -78,16 +85,6 @@ class BestWidth:
     refused: int | None
 
 
-@dataclass(frozen=True)
-class ScaleThreshold:
-    """q < target is proved at ``certified`` and q >= target at ``refused``, within a factor 1 + 2^-20; between them nothing is
-    said.
-    """
-
-    certified: Fraction
-    refused: Fraction
-
-
 def at_width(prior: Prior, width: Any) -> Prior:
     """The same with hidden widths multiplied: those of ``prior`` are the r_l."""
     sizes = prior.plan.sizes
@@ -113,7 +110,7 @@ def least_width(prior: Prior, target: Any = 1) -> WidthThreshold:
 
     Raises InputError when no width up to 2^400 will do, naming the value that q tends to.
     """
-    goal = _target(target)
+    goal = checked_target(target)
     first = monotone_from(prior)
 
     def decide(width: int) -> Any:
@@ -126,24 +123,35 @@ def least_width(prior: Prior, target: Any = 1) -> WidthThreshold:
 def best_width(prior: Prior, wanted: Any = 1) -> BestWidth:
     """The least width over all targets q* <= ``wanted``, that is, over all radii; ``prior`` as for ``least_width``.
 
-    A radius R with R > rbar(beta(R)) and q(R) < wanted exists iff q(R*) < q* for some q* <= wanted: R lies above R* of a q* > q(R)
-    (or of q* = wanted), and q increases with R; conversely R* itself will do. q* = 1 is not the best one where beta grows with R.
+    With the step left free. A radius R with R > rbar(R) and q(R) < wanted exists iff q(R*) < q* for some q* <= wanted: R lies
+    above R* of a q* > q(R) (or of q* = wanted), and q increases with R; conversely R* itself will do. q* = 1 is not the best one
+    where beta grows with R.
     """
-    goal, first = _target(wanted), monotone_from(prior)
+    goal, first = checked_target(wanted), monotone_from(prior)
 
     def width_at(step: int) -> int:
-        return _guess(prior, goal * Fraction(step, TARGET_STEPS), first)
+        return _guess(prior, goal * Fraction(step, TARGET_STEPS), first, bits=12)
 
-    low, high = 1, TARGET_STEPS  # by thirds: the choice of q* is free, any is valid
-    while high - low > 2:
-        third = (high - low) // 3
-        left, right = low + third, high - third
-        low, high = (low, right) if width_at(left) <= width_at(right) else (left, high)
-    best = min(range(low, high + 1), key=width_at)
+    best = best_step(width_at) if beta_grows(prior.plan) else TARGET_STEPS
     found = least_width(prior, goal * Fraction(best, TARGET_STEPS))
     below = found.width - max(1, found.width >> REFUSED_BITS)
     refused = below if below >= first and no_radius_certifies(at_width(prior, below), goal) else None
     return BestWidth(found, refused)
+
+
+def beta_grows(plan: Blueprint) -> bool:
+    """Whether beta depends on R at all. Not for one hidden layer trained alone: then q* is best as it is wanted."""
+    return plan.layers > 2 or plan.trained != (True, False)
+
+
+def best_step(threshold_at: Callable[[int], Any]) -> int:
+    """A step 1..256 with a small threshold, by thirds; q* is then step/256 of what is wanted. Any choice of q* is valid."""
+    low, high = 1, TARGET_STEPS
+    while high - low > 2:
+        third = (high - low) // 3
+        left, right = low + third, high - third
+        low, high = (low, right) if threshold_at(left) <= threshold_at(right) else (left, high)
+    return min(range(low, high + 1), key=threshold_at)
 
 
 def no_radius_certifies(prior: Prior, wanted: Any = 1, most: int = 4000) -> bool:
@@ -151,7 +159,7 @@ def no_radius_certifies(prior: Prior, wanted: Any = 1, most: int = 4000) -> bool
 
     On [a, b], q at R*(b) >= q at R*(a), so q(R*(a)) >= b is enough. False where ``most`` intervals do not suffice.
     """
-    goal = _target(wanted)
+    goal = checked_target(wanted)
     with working_precision():
         at = initial(prior, BALL)
         if not at.lambda0 > 0:
@@ -170,15 +178,15 @@ def no_radius_certifies(prior: Prior, wanted: Any = 1, most: int = 4000) -> bool
     return not left
 
 
-def _guess(prior: Prior, goal: Fraction, first: int) -> int:
-    """By doubles; only a place to begin."""
+def _guess(prior: Prior, goal: Fraction, first: int, bits: int = 60) -> int:
+    """By doubles, to a relative 2^-bits; only a place to begin."""
     low, high = first, first
     while not float(quotient(at_width(prior, high), FLOAT, goal)) < goal:
         low, high = high, 2 * high
         if high > LARGEST_WIDTH:
             limit = float(quotient(at_width(prior, LARGEST_WIDTH), FLOAT, goal))
             raise InputError(f"no width below 2^400 is certified a priori: q tends to about {limit:.4g}, not below {float(goal):g}")
-    while high - low > max(1, low >> 60):
+    while high - low > max(1, low >> bits):
         middle = (low + high) // 2
         low, high = (low, middle) if float(quotient(at_width(prior, middle), FLOAT, goal)) < goal else (middle, high)
     return high
@@ -216,29 +224,21 @@ def _least(decide: Callable[[int], Any], goal: Fraction, first: int, guess: int)
 
 def closed_form_square_root(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:
     """The number whose square every certified width exceeds, and which no other does: one hidden layer, T = {1}, centered,
-    square loss.
+    any loss.
 
     q(m) < target iff sqrt(m) > this number. The width in ``prior`` is not looked at (put 1), nor is any symbol for it needed.
 
-    Raises InputError where another layer moves or the loss or the network is not of that form.
+    Raises InputError where another layer moves or the network is not of that form.
     """
     plan = prior.plan
-    if (
-        plan.layers != 2
-        or plan.trained != (True, False)
-        or plan.gaussian_output
-        or not prior.centered
-        or prior.smoothness != prior.mu
-    ):
-        raise InputError(
-            "the closed form is that of one hidden layer, trained alone, +-1 outputs, a centered network and the square loss"
-        )
+    if plan.layers != 2 or plan.trained != (True, False) or plan.gaussian_output or not prior.centered:
+        raise InputError("the closed form is that of one hidden layer, trained alone, +-1 outputs and a centered network")
     unit = at_width(prior, 1)
     with arithmetic.context():
         numbers = arithmetic.numbers
         column = arithmetic.sqrt(numbers(plan.outputs))
         scale = numbers(plan.output_scale) * numbers(plan.weight_scale) * column * numbers(plan.curvature)
-        size = 2 * scale * _schur(unit, arithmetic) * numbers(prior.label_norm) / numbers(target)
+        size = 2 * scale * _schur(unit, arithmetic) * zero_residual(prior, arithmetic) / numbers(target)
         if isinstance(prior.eigenvalue, Granted):
             return size / numbers(prior.eigenvalue.lambda0)
         root = arithmetic.sqrt(chernoff_constant(plan, prior.shares, prior.eigenvalue, arithmetic))
@@ -256,63 +256,9 @@ def _schur(prior: Prior, arithmetic: Arithmetic) -> Any:
     return arithmetic.numbers(prior.data.schur)
 
 
-def scale_threshold(quotient_at: Callable[[Fraction], Any], increasing: bool, target: Any = 1) -> ScaleThreshold:
-    """A bracket of the scale at which q crosses ``target``; q, a ball for each rational scale, is monotone in it.
-
-    Arguments: ``increasing``, True for the label scale (certified below), False for the output scale (certified above).
-
-    Raises InputError when no scale between 2^-200 and 2^200 separates, or when q cannot be decided.
-    """
-    goal = _target(target)
-
-    def certified(scale: Fraction) -> bool:
-        with working_precision():
-            ball, exact = quotient_at(scale), BALL.numbers(goal)
-            if not ball.is_finite():
-                return False
-            below, above = bool(ball < exact), bool(ball >= exact)
-        if below == above:
-            raise InputError(f"q at the scale {float(scale):g} is too close to {float(goal):g} to be decided: {ball}")
-        return below
-
-    good = bad = Fraction(1)
-    toward = Fraction(1, 2) if increasing else Fraction(2)
-    for _ in range(200):
-        if certified(good):
-            break
-        good *= toward
-    else:
-        raise InputError(f"no scale between 2^-200 and 2^200 brings q below {float(goal):g}")
-    for _ in range(200):
-        if not certified(bad):
-            break
-        bad /= toward
-    else:
-        raise InputError(f"q stays below {float(goal):g} at every scale between 2^-200 and 2^200")
-    while max(good, bad) > min(good, bad) * (1 + RELATIVE):
-        middle = (good + bad) / 2 if max(good, bad) < 4 * min(good, bad) else _geometric(good, bad)
-        good, bad = (middle, bad) if certified(middle) else (good, middle)
-    return ScaleThreshold(good, bad)
-
-
-def _geometric(a: Fraction, b: Fraction) -> Fraction:
-    """A power of 2 times the smaller number, strictly between two numbers at least a factor 4 apart."""
-    ratio = max(a, b) / min(a, b)
-    return min(a, b) * (1 << ((ratio.numerator // ratio.denominator).bit_length() // 2))
-
-
-def with_output_scale(prior: Prior, scale: Fraction) -> Prior:
-    """alpha multiplied by ``scale``, and with it lambda0 by its square: the tangent kernel carries alpha^2."""
-    plan = dataclasses.replace(prior.plan, output_scale=prior.plan.output_scale * scale)
-    known = prior.eigenvalue
-    if isinstance(known, Granted):
-        return dataclasses.replace(prior, plan=plan, eigenvalue=Granted(known.lambda0 * scale**2))
-    return dataclasses.replace(prior, plan=plan, eigenvalue=dataclasses.replace(known, lambda_limit=known.lambda_limit * scale**2))
-
-
 def largest_step(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:
     """1/(L Lambda) on B(R*), Lambda = (sqrt(lambda_max) + beta R*)^2: admissible at every width from m_0 on, if q(R*) < target
-    there.
+    there. (For L > mu that leaves q+ < 1 to be asked at this step; what holds at m_0 holds from there on.)
     """
     with arithmetic.context():
         at = initial(prior, arithmetic)
@@ -323,12 +269,16 @@ def largest_step(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:
 
 
 def limiting_step(plan: Blueprint, lambda_max: Any, smoothness: Any, arithmetic: Arithmetic) -> Any:
-    """1/(L lambda_max(K_inf)): what the largest certified step at initialization tends to as the width grows (beta R -> 0)."""
+    """1/(L lambda_max(K_inf)): what the largest certified step at initialization tends to as the width grows (beta R -> 0).
+
+    ``largest_step`` tends to the smaller 1/(L lambda_max), lambda_max the limit of the a-priori bound of lambda_max(K_0).
+    """
     with arithmetic.context():
         return 1 / (arithmetic.numbers(smoothness) * arithmetic.numbers(lambda_max))
 
 
-def _target(value: Any) -> Fraction:
+def checked_target(value: Any) -> Fraction:
+    """The target of q as the rational it is. Raises InputError unless it lies in (0, 1]."""
     exact = exactly(value)
     if not 0 < exact <= 1:
         raise InputError(f"the target of q must lie in (0, 1], got {value!r}")

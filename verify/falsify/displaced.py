@@ -37,13 +37,14 @@ class NetworkInstance:
 
 
 @lru_cache(maxsize=64)
-def _activation(name: str) -> tuple[Program, Fraction, Fraction]:
+def activation_of(name: str) -> tuple[Program, Fraction, Fraction]:
+    """The program of phi and phi', and rational bounds of sup|phi'| and sup|phi''|."""
     chosen = activation(name)
     return chosen.program(), Fraction(chosen.slope_bound().upper), Fraction(chosen.curvature_bound().upper)
 
 
 @dataclass(frozen=True)
-class _Signals:
+class Signals:
     """Pre-activations and activations (m, n) and backward signals (m, n) of one theta, in one arithmetic."""
 
     z: list[Any]
@@ -53,7 +54,8 @@ class _Signals:
     weights: list[Any]
 
 
-def _scales(item: NetworkInstance, arithmetic: Any) -> list[Any]:
+def fan_in_scales(item: NetworkInstance, arithmetic: Any) -> list[Any]:
+    """c_1, ..., c_L."""
     sizes = item.architecture.sizes[:-1]
     scale = exact(arithmetic, item.architecture.weight_scale)
     return [arithmetic.divide(scale, arithmetic.sqrt(arithmetic.constant(Fraction(size)))) for size in sizes]
@@ -65,8 +67,9 @@ def exact(arithmetic: Any, values: Any) -> Any:
     return arithmetic.numbers(array.astype(object) if array.ndim and arithmetic is not FLOAT else array[()])
 
 
-def _signals(item: NetworkInstance, theta: Any, arithmetic: Any) -> _Signals:
-    program, a, c = _activation(item.activation)[0], item.architecture, _scales(item, arithmetic)
+def signals(item: NetworkInstance, theta: Any, arithmetic: Any) -> Signals:
+    """The signals at theta, an array of parameters in that arithmetic."""
+    program, a, c = activation_of(item.activation)[0], item.architecture, fan_in_scales(item, arithmetic)
     bias = exact(arithmetic, a.bias_scale)
     h, zs, hs, slopes, weights = exact(arithmetic, item.inputs.T), [], [], [], []
     for index in range(a.layers):
@@ -82,12 +85,12 @@ def _signals(item: NetworkInstance, theta: Any, arithmetic: Any) -> _Signals:
     for index in range(a.layers - 2, -1, -1):
         etas.insert(0, c[index + 1] * (weights[index + 1].T @ deltas[0]))
         deltas.insert(0, slopes[index] * etas[0])
-    return _Signals(zs, hs, etas, deltas, weights)
+    return Signals(zs, hs, etas, deltas, weights)
 
 
-def _jacobian(item: NetworkInstance, at: _Signals, arithmetic: Any) -> Any:
+def jacobian(item: NetworkInstance, at: Signals, arithmetic: Any) -> Any:
     """DF on the trained layers, rows weighted by 1/sqrt(n): (n, trained parameters)."""
-    a, c = item.architecture, _scales(item, arithmetic)
+    a, c = item.architecture, fan_in_scales(item, arithmetic)
     share = arithmetic.divide(exact(arithmetic, a.output_scale), arithmetic.sqrt(arithmetic.constant(Fraction(len(item.inputs)))))
     blocks = []
     for index in range(a.layers):
@@ -99,7 +102,7 @@ def _jacobian(item: NetworkInstance, at: _Signals, arithmetic: Any) -> Any:
     return (np.concatenate(blocks) * share).T
 
 
-def _top(matrix: Any, arithmetic: Any) -> Any:
+def top(matrix: Any, arithmetic: Any) -> Any:
     """The largest eigenvalue of a symmetric matrix; in balls from a Rayleigh quotient to a c that leaves c I - M positive."""
     if arithmetic is FLOAT:
         return np.float64(np.linalg.eigvalsh(matrix)[-1])
@@ -125,17 +128,19 @@ def _is_positive_definite(matrix: Any) -> bool:
     return True
 
 
-def _norm(vector: Any, arithmetic: Any, axis: int = 0) -> Any:
+def norm(vector: Any, arithmetic: Any, axis: int = 0) -> Any:
+    """Euclidean norms along an axis."""
     return arithmetic.sqrt((vector * vector).sum(axis=axis))
 
 
-def _root_top(matrix: Any, arithmetic: Any) -> Any:
-    return arithmetic.sqrt(arithmetic.maximum(_top(matrix, arithmetic), arithmetic.constant(Fraction(0))))
+def root_top(matrix: Any, arithmetic: Any) -> Any:
+    """The root of the largest eigenvalue of a symmetric matrix, 0 where that is negative."""
+    return arithmetic.sqrt(arithmetic.maximum(top(matrix, arithmetic), arithmetic.constant(Fraction(0))))
 
 
-def _at_point(item: NetworkInstance, at: _Signals, arithmetic: Any) -> SignalsAtPoint:
-    a, c = item.architecture, _scales(item, arithmetic)
-    _, slope, curvature = _activation(item.activation)
+def _at_point(item: NetworkInstance, at: Signals, arithmetic: Any) -> SignalsAtPoint:
+    a, c = item.architecture, fan_in_scales(item, arithmetic)
+    _, slope, curvature = activation_of(item.activation)
     points, bias = arithmetic.constant(Fraction(len(item.inputs))), exact(arithmetic, a.bias_scale)
     grams = [(scale * scale * (h.T @ h) + bias * bias) / points for scale, h in zip(c, at.h, strict=True)]
     smaller = [w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w for w in at.weights]
@@ -146,12 +151,12 @@ def _at_point(item: NetworkInstance, at: _Signals, arithmetic: Any) -> SignalsAt
         trained=a.trained,
         slope=arithmetic.constant(slope),
         curvature=arithmetic.constant(curvature),
-        operator_norms=np.array([_root_top(gram, arithmetic) for gram in smaller]),
-        forward_norms=np.array([_norm(h, arithmetic) for h in at.h]),
-        gram_norms=np.array([_root_top(gram, arithmetic) for gram in grams]),
-        schur=_root_top(grams[0] * grams[0] * points, arithmetic),
+        operator_norms=np.array([root_top(gram, arithmetic) for gram in smaller]),
+        forward_norms=np.array([norm(h, arithmetic) for h in at.h]),
+        gram_norms=np.array([root_top(gram, arithmetic) for gram in grams]),
+        schur=root_top(grams[0] * grams[0] * points, arithmetic),
         backward_sup=np.array([arithmetic.maximum_over(arithmetic.absolute(eta), 0) for eta in at.eta]),
-        backward_norms=np.array([_norm(delta, arithmetic) for delta in at.delta]),
+        backward_norms=np.array([norm(delta, arithmetic) for delta in at.delta]),
     )
 
 
@@ -159,17 +164,17 @@ def measured(item: NetworkInstance, arithmetic: Any) -> dict[str, Any]:
     """Everything that Theorem E speaks of, for the displacement and the smallest ball that holds it."""
     theta = exact(arithmetic, item.theta)
     moved = exact(arithmetic, item.displacement)
-    first, second = (_signals(item, at, arithmetic) for at in (theta, theta + moved))
-    before, after = (_jacobian(item, at, arithmetic) for at in (first, second))
+    first, second = (signals(item, at, arithmetic) for at in (theta, theta + moved))
+    before, after = (jacobian(item, at, arithmetic) for at in (first, second))
     zero, moved_jacobian = arithmetic.constant(Fraction(0)), after - before
     kernels = before @ before.T, after @ after.T
-    rho = _norm(moved, arithmetic)
+    rho = norm(moved, arithmetic)
     radius = rho * exact(arithmetic, item.reach)
     bounds = ball_bounds(_at_point(item, first, arithmetic), radius, arithmetic)
-    changes = [_norm(new - old, arithmetic) for new, old in zip(second.z, first.z, strict=True)]
+    changes = [norm(new - old, arithmetic) for new, old in zip(second.z, first.z, strict=True)]
     pairs = zip(np.ravel(changes), np.ravel(bounds.forward_drift), strict=True)
     ratios = [change / drift for change, drift in pairs if drift > 0]
-    smallest = arithmetic.maximum(-_top(-kernels[0], arithmetic), zero)
+    smallest = arithmetic.maximum(-top(-kernels[0], arithmetic), zero)
     left = arithmetic.maximum(arithmetic.sqrt(smallest) - bounds.beta * rho, zero)
     change = kernels[1] - kernels[0]
     return {
@@ -177,16 +182,16 @@ def measured(item: NetworkInstance, arithmetic: Any) -> dict[str, Any]:
         "R": radius,
         "rbar": rho,
         "beta": bounds.beta,
-        "Lambda": (_root_top(kernels[0], arithmetic) + bounds.beta * radius) ** 2,
+        "Lambda": (root_top(kernels[0], arithmetic) + bounds.beta * radius) ** 2,
         "lambda_floor": left * left,
         "forward_ratio": arithmetic.maximum_over(np.array(ratios)) if ratios else zero,
-        "jacobian_drift": _root_top(moved_jacobian @ moved_jacobian.T, arithmetic),
-        "kernel_drift": arithmetic.maximum(_top(change, arithmetic), _top(-change, arithmetic)),
-        "lambda_min_k": arithmetic.maximum(-_top(-kernels[1], arithmetic), zero),
+        "jacobian_drift": root_top(moved_jacobian @ moved_jacobian.T, arithmetic),
+        "kernel_drift": arithmetic.maximum(top(change, arithmetic), top(-change, arithmetic)),
+        "lambda_min_k": arithmetic.maximum(-top(-kernels[1], arithmetic), zero),
     }
 
 
 def bounds_in_floats(item: NetworkInstance) -> BallBounds:
     """What the recursion says on the smallest ball allowed, for printing."""
-    at = _signals(item, item.theta, FLOAT)
+    at = signals(item, item.theta, FLOAT)
     return ball_bounds(_at_point(item, at, FLOAT), item.reach * np.linalg.norm(item.displacement), FLOAT)

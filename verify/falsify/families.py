@@ -68,8 +68,12 @@ def family_of(theorem: Theorem) -> Family:
     from verify.falsify.composite import COMPOSITE
     from verify.falsify.nearest import NEAREST
     from verify.falsify.network import NETWORK
+    from verify.falsify.prior_laws import HIDDEN_UNITS, SAMPLES
+    from verify.falsify.prior_networks import DRAWN_NETWORKS
+    from verify.falsify.prior_widths import TRANSFER, WIDTHS
 
-    found = [family for family in (COMPOSITE, NEAREST, NETWORK) if family.tests(theorem)]
+    families = (COMPOSITE, NEAREST, NETWORK, DRAWN_NETWORKS, SAMPLES, HIDDEN_UNITS, WIDTHS, TRANSFER)
+    found = [family for family in families if family.tests(theorem)]
     if len(found) != 1:
         named = ", ".join(family.name for family in found) or "none"
         raise ProblemError(f"theorem {theorem.id} must be tested by exactly one family of instances, got {named}")

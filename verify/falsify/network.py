@@ -50,7 +50,8 @@ def tests(theorem: Theorem) -> bool:
     return theorem.role is Role.ALONG and given <= SYMBOLS and bool(measured)
 
 
-def _moving(architecture: Architecture) -> list[int]:
+def moving(architecture: Architecture) -> list[int]:
+    """The positions of the trained parameters in theta."""
     found: list[int] = []
     for index, moves in enumerate(architecture.trained):
         begin = architecture.weight_offsets[index]
@@ -60,7 +61,7 @@ def _moving(architecture: Architecture) -> list[int]:
 
 
 def _kinds(one: NetworkPoint) -> list[str]:
-    counts = (one.architecture.parameters, one.points * one.architecture.sizes[0], len(_moving(one.architecture)), 1)
+    counts = (one.architecture.parameters, one.points * one.architecture.sizes[0], len(moving(one.architecture)), 1)
     return [kind for kind, count in zip(RANGES, counts, strict=True) for _ in range(count)]
 
 
@@ -118,7 +119,7 @@ def materialized(theorem: Theorem, one: NetworkPoint) -> NetworkInstance | None:
     if not length > 0:
         return None
     displacement = np.zeros(one.architecture.parameters)
-    displacement[_moving(one.architecture)] = 10.0 ** values[-1] * direction / length
+    displacement[moving(one.architecture)] = 10.0 ** values[-1] * direction / length
     inputs = values[kinds == "input"].reshape(one.points, -1)
     return NetworkInstance(one.architecture, one.activation, values[kinds == "theta"], inputs, displacement, _reach(theorem))
 

@@ -117,7 +117,8 @@ def code(expression: sympy.Expr) -> str:
     return str(_PRINTER.doprint(expression)).replace("amax((", "max_of((").replace("amin((", "min_of((")
 
 
-def _head(theorem: Theorem, claim: Claim) -> str:
+def head(theorem: Theorem, claim: Claim) -> str:
+    """The program's title and imports, and what Max and Min need."""
     helpers = ""
     expressions = [item.expression for item in theorem.constants] + [claim.measured, claim.bound]
     if any(expression.has(sympy.Max, sympy.Min) for expression in expressions):
@@ -126,13 +127,15 @@ def _head(theorem: Theorem, claim: Claim) -> str:
     return _HEAD.format(theorem=theorem.id, claim=claim.id, statement=claim.statement) + helpers
 
 
-def _constants(theorem: Theorem) -> str:
+def constants(theorem: Theorem) -> str:
+    """The record's constants, one assignment each."""
     above = certifier(theorem)
     items = [*(above.constants if above is not theorem else ()), *theorem.constants]
     return "".join(f"{item.name} = {code(item.expression)}  # {item.meaning}\n" for item in items)
 
 
-def _tail(claim: Claim, step: int) -> str:
+def tail(claim: Claim, step: int) -> str:
+    """The end of a program: both sides of the claim and how much of the bound is used."""
     measured, bound = code(claim.measured), code(claim.bound)
     base, earlier = reference(claim)
     used, allowed, broken = "measured", "bound", "measured > bound"
@@ -170,7 +173,7 @@ def composite_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> st
     """The program for a composite instance; ``step``: the k that is printed."""
     along, sign = _ERRORS[item.error]
     run = _DESCENT.replace("{along}", along).replace("{sign}", str(sign)).replace("{floor}", _floor(item))
-    return _head(theorem, claim) + _data(item) + run + _constants(theorem) + _tail(claim, step)
+    return head(theorem, claim) + _data(item) + run + constants(theorem) + tail(claim, step)
 
 
 def _floor(item: Any) -> str:
@@ -218,7 +221,7 @@ distance = min([np.linalg.norm((target - w * x**2 / 2) / singular) for x in root
 def nearest_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> str:
     """The program for the nearest solution of a map."""
     solution = _DECOUPLED if item.is_decoupled else _FORM
-    return _head(theorem, claim) + _data(item) + _NEAREST.format(solution=solution) + _constants(theorem) + _tail(claim, step)
+    return head(theorem, claim) + _data(item) + _NEAREST.format(solution=solution) + constants(theorem) + tail(claim, step)
 
 
 _NETWORK = '''
@@ -285,7 +288,7 @@ def network_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> str:
 
     chosen, a, bounds = activation(item.activation), item.architecture, bounds_in_floats(item)
     s = sympy.Symbol("s")
-    formulas = [_elementary(expression.subs(S, s)) for expression in (chosen.expression, chosen.derivative)]
+    formulas = [elementary(expression.subs(S, s)) for expression in (chosen.expression, chosen.derivative)]
     body = _NETWORK.format(
         sizes=a.sizes,
         weight_scale=a.weight_scale,
@@ -301,10 +304,10 @@ def network_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> str:
         phi=formulas[0],
         slope=formulas[1],
     )
-    return _head(theorem, claim) + body + _constants(theorem) + _tail(claim, step)
+    return head(theorem, claim) + body + constants(theorem) + tail(claim, step)
 
 
-def _elementary(expression: sympy.Expr) -> str:
+def elementary(expression: sympy.Expr) -> str:
     """The expression with NumPy's names; NumPy has no error function, the standard library has."""
     text = str(NumPyPrinter().doprint(expression)).replace("numpy.", "np.")
     return text.replace("math.erf(", "erf(").replace("erf(", "np.vectorize(math.erf)(")

@@ -36,7 +36,7 @@ from verify.proving.networks import (
     signals,
 )
 from verify.proving.networks import bounds_on_ball as measured_bounds
-from verify.proving.sampling import Sampler, Trial
+from verify.proving.sampling import Trial
 
 
 @dataclass(frozen=True)
@@ -204,14 +204,6 @@ def bounds_against_the_width(generator: np.random.Generator) -> Iterator[Trial]:
         yield Trial(float(high[name]), float(low[name]), 1e-10 * float(low[name]))  # sums and products of positive numbers
     q_low, q_high = (float(quotient(at_width(prior, width), FLOAT)) for width in (small, large))
     yield Trial(q_high, q_low, 1e-10 * q_low)
-
-
-SAMPLERS: dict[str, Sampler] = {
-    "a-priori bounds at the start": bounds_at_start,
-    "beta before drawing": beta_before_drawing,
-    "summands of the first layer's kernel": matrix_chernoff,
-    "bounds against the width": bounds_against_the_width,
-}
 
 
 def _drawn(generator: np.random.Generator) -> SmallNetwork:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.proving import map_samplers, network_samplers, run_samplers
+from verify.proving import apriori_samplers, map_samplers, network_samplers, run_samplers
 from verify.proving.sampling import Sampler
 
 SAMPLERS: dict[str, Sampler] = {
@@ -26,4 +26,8 @@ SAMPLERS: dict[str, Sampler] = {
     "first derivative of the signals": network_samplers.first_derivative,
     "backward drift": network_samplers.backward_drift,
     "Jacobian is Lipschitz": network_samplers.jacobian_is_lipschitz,
+    "a-priori bounds at the start": apriori_samplers.bounds_at_start,
+    "beta before drawing": apriori_samplers.beta_before_drawing,
+    "summands of the first layer's kernel": apriori_samplers.matrix_chernoff,
+    "bounds against the width": apriori_samplers.bounds_against_the_width,
 }

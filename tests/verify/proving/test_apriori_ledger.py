@@ -1,12 +1,10 @@
-"""The proof steps of sections F and G: every one is tried, every mutant refuted, and records agree with the recursions."""
+"""The records of sections F and G agree with the recursions; their proof steps are tried with all others of the catalogue."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from fractions import Fraction
 
-import numpy as np
 import pytest
 import sympy
 
@@ -14,74 +12,21 @@ from theorems.apriori.blueprint import blueprint
 from theorems.apriori.constants import Prior, initial, path_radius, quantities, quotient
 from theorems.apriori.data import Moments
 from theorems.apriori.eigenvalue import Chernoff, Granted, chernoff_epsilon, lambda_start
-from theorems.apriori.records import RECORDS, THEOREM_F, THEOREM_F_CHERNOFF, THEOREM_F_WIDTH, THEOREM_G
 from theorems.apriori.threshold import closed_form_square_root, largest_step
 from theorems.arithmetic import FLOAT
-from theorems.catalogue import THEOREMS
-from theorems.ledger import Growth, Implication, Sampled
-from theorems.programs import compile_program
-from verify.proving.apriori_samplers import SAMPLERS
-from verify.proving.exports import scalar_lemmas
-from verify.proving.implications import prove
-from verify.proving.ledger import try_evidence
-from verify.proving.outcome import Status
-from verify.proving.sampling import Trial, sample
-
-STEPS = list({step.evidence: step for record in RECORDS for step in record.proof}.values())
-LEMMAS = [step.evidence for step in STEPS if isinstance(step.evidence, Implication)]
-
-
-def test_every_sampler_is_used_and_known() -> None:
-    assert {step.evidence.sampler for step in STEPS if isinstance(step.evidence, Sampled)} == set(SAMPLERS)
-
-
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.statement[:40])
-def test_every_step_ends_as_it_should(step) -> None:
-    if isinstance(step.evidence, Sampled):
-        outcome = sample(step.evidence.sampler, SAMPLERS[step.evidence.sampler], step.evidence.count)
-    else:
-        outcome = try_evidence(step.evidence)
-    expected = {"sampled": Status.SAMPLED, "assumed": Status.ASSUMED}
-    assert outcome.status is expected.get(step.kind, Status.PROVED), outcome
-
-
-@pytest.mark.parametrize("lemma", LEMMAS, ids=lambda lemma: lemma.name)
-def test_every_mutant_is_refuted(lemma) -> None:
-    assert prove(dataclasses.replace(lemma, conclusion=lemma.mutant)).status is Status.VIOLATED
+from theorems.laws import gaussian
+from theorems.laws.sampling_bounds import sample_moment_bounds
+from theorems.ledger import Growth
+from theorems.statements.apriori import THEOREM_F, THEOREM_F_CHERNOFF, THEOREM_F_MOMENTS, THEOREM_F_WIDTH, THEOREM_G
 
 
 def test_the_mutant_of_the_exponent_is_negative_somewhere() -> None:
-    (growth,) = (step.evidence for step in STEPS if isinstance(step.evidence, Growth))
+    (growth,) = (step.evidence for step in THEOREM_F_CHERNOFF.proof if isinstance(step.evidence, Growth))
     assert (
         growth.mutant.subs(growth.variable, sympy.Rational(1, 4))
         < 0
         < growth.expression.subs(growth.variable, sympy.Rational(1, 4))
     )
-
-
-def test_names_of_lemmas_are_unique_among_all() -> None:
-    names = [item.lemma.name for item in scalar_lemmas([*THEOREMS.values(), *RECORDS])]
-    assert len(set(names)) == len(names)
-
-
-@pytest.mark.parametrize("name", sorted(SAMPLERS))
-def test_a_bound_two_percent_smaller_is_violated_and_rounding_does_not_decide(name) -> None:
-    def stronger(generator):
-        for trial in SAMPLERS[name](generator):
-            yield Trial(trial.measured, min(trial.bound, 0.98 * trial.bound), trial.rounding)
-
-    assert sample(name, stronger, 300).status is Status.VIOLATED
-    trials = [trial for seed in range(20) for trial in SAMPLERS[name](np.random.default_rng(seed)) if trial.bound != 0]
-    assert np.mean([0 <= trial.rounding <= 1e-6 * abs(trial.bound) for trial in trials]) >= 0.9
-
-
-@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.id)
-def test_a_record_is_exact_and_not_yet_in_the_catalogue(record) -> None:
-    assert record.id not in THEOREMS
-    expressions = [item.expression for item in record.constants] + [item.margin for item in record.hypotheses]
-    for expression in expressions:
-        assert not expression.atoms(sympy.Float)
-        compile_program([expression], sorted(expression.free_symbols, key=str))
 
 
 def prior(width, trained=(True, True), eigenvalue=None):
@@ -99,8 +44,10 @@ def test_the_records_are_what_the_recursions_compute() -> None:
     assert known["q"] < 0.5
     assert min(THEOREM_F.margins(known, FLOAT).values()) > 0
     assert 1 / known["Lambda"] == pytest.approx(float(largest_step(prior(10**8), FLOAT, Fraction(1, 2))), rel=1e-14)
-    step = THEOREM_G.evaluate_constants({"L": 1.0, "Lambda_first": known["Lambda"], "Lambda": known["Lambda"]}, FLOAT)
-    assert step["eta"] * known["Lambda"] == pytest.approx(1, rel=1e-14)
+    facts = {"L": 1.0, "m_mono": 1.0, "m_0": 1e8, "m": 2e8, "q": known["q"], "q_target": 0.5, "Lambda_first": known["Lambda"]}
+    step = THEOREM_G.evaluate_constants(facts, FLOAT)
+    assert step["eta"] == pytest.approx(float(largest_step(prior(10**8), FLOAT, Fraction(1, 2))), rel=1e-14)
+    assert min(THEOREM_G.margins(step, FLOAT).values()) > 0
 
     narrow = prior(10**5, (True, False), Chernoff(Fraction(1, 50), Fraction(3, 2)))
     facts = {"n": 4.0, "m": 1e5, "p": float(narrow.shares.shares["eigenvalue"]), "alpha": 3.0, "sigma_w": 2.0, "Lp": 1.0}
@@ -115,3 +62,13 @@ def test_the_records_are_what_the_recursions_compute() -> None:
     known = THEOREM_F_WIDTH.evaluate_constants(facts, FLOAT)
     root = closed_form_square_root(prior(1, (True, False)), FLOAT, Fraction(1, 2))
     assert known["width"] == pytest.approx(float(root) ** 2, rel=1e-13)
+
+
+@pytest.mark.parametrize("j", [1, 2])
+def test_the_record_of_sampling_bounds_is_what_the_functions_return(j) -> None:
+    law, points, failure = gaussian(3), 7, Fraction(1, 10)
+    facts = {"M_2j": law.even_moment(j), "M_4j": law.even_moment(2 * j), "n": points, "p": failure}
+    known = THEOREM_F_MOMENTS.evaluate_constants({name: float(value) for name, value in facts.items()}, FLOAT)
+    for method in ("markov", "chebyshev", "cantelli"):
+        bound = sample_moment_bounds(law, 2, points, 2 * failure, method)[j - 1].bound
+        assert known[method] == pytest.approx(float(bound), rel=1e-14)
