@@ -134,9 +134,7 @@ def _several_hidden_layers(
         z = preactivation(architecture, theta, layer, below, slice(None))
         below, slope = evaluate(activation, z)
         hidden.append((z, below, slope))
-    output_sum, output_weight = np.zeros((outputs, points)), architecture.weight(theta, depth)
-    for rows in _slices(architecture.sizes[-2], PANEL_ROWS):
-        output_sum += _output_part(output_weight[:, rows], below[rows])
+    z_output = output_layer(architecture, theta, below)
     eta = _output_eta(architecture, theta, points, slice(None)) if depth > 1 else np.empty((0, points, outputs))
     for layer in range(depth - 1, 0, -1):
         z, h, slope = hidden.pop()
@@ -147,6 +145,14 @@ def _several_hidden_layers(
             flat = architecture.weight(theta, layer).T @ delta.reshape(len(delta), points * outputs)
             flat *= architecture.fan_in_scales[layer - 1]
             eta = flat.reshape(architecture.sizes[layer - 1], points, outputs)
+    return z_output
+
+
+def output_layer(architecture: Architecture, theta: Array, below: Array) -> Array:
+    """z_L, (k, n), from h_{L-1}, (m_{L-1}, n); the order of summation is that of ``panels``."""
+    output_sum, weight = np.zeros((architecture.outputs, below.shape[1])), architecture.weight(theta, architecture.layers)
+    for rows in _slices(len(below), PANEL_ROWS):
+        output_sum += _output_part(weight[:, rows], below[rows])
     return _output(architecture, theta, output_sum)
 
 

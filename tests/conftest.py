@@ -17,6 +17,7 @@ settings.load_profile("overparam")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--validate", action="store_true", help="run the long statistical validation too")
+    parser.addoption("--browser", action="store_true", help="run the tests that need Chromium too")
 
 
 @pytest.fixture(scope="session")
@@ -29,12 +30,11 @@ def ledger():  # type: ignore[no-untyped-def]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --validate the long tests are deselected, not skipped: a skip fails."""
-    if config.getoption("--validate"):
-        return
+    """Without --validate the long tests are deselected, not skipped: a skip fails. Likewise --browser."""
+    unwanted = [name for name in ("validate", "browser") if not config.getoption(f"--{name}")]
     chosen, left = [], []
     for item in items:
-        (left if item.get_closest_marker("validate") else chosen).append(item)
+        (left if any(item.get_closest_marker(name) for name in unwanted) else chosen).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = chosen
 

@@ -78,6 +78,43 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+# Arb's power of a ball with midpoint 0 is NaN. These powers are of points, of balls away from 0, of polynomials, or of no balls.
+POWERS = {
+    "theorems/ball_arithmetic.py": {"Fraction(2)", "x", "x.abs_lower()", "x.abs_upper()", "x.lower()", "x.upper()"},
+    "theorems/hermite.py": {"rho.abs_upper()", "arb_poly(value)", "arb_poly(slope)"},
+    "theorems/input_gram.py": {"g[i][j]"},
+    "theorems/taylor.py": {"x"},
+    "verify/checker_balls.py": {"ball(bound)", "x", "x.abs_upper()"},
+}
+# In hermite doubles, integers and SymPy expressions are raised too.
+PLAIN = {
+    "1 + S ** 2",
+    "S",
+    "REACH",
+    "base",
+    "grown.value",
+    "grown.slope",
+    "math.factorial(DEGREE)",
+    "math.factorial(NODES)",
+    "nearest[i]",
+}
+PLAIN |= {"nodes", "sigma", "sigma[1]", "values[slope]", "width"}
+
+
+def test_balls_are_raised_to_powers_where_that_is_known_to_be_safe() -> None:
+    for name in ("ball_arithmetic", "hermite", "input_gram", "taylor", "series", "jets", "search", "dual", "smallest_eigenvalue"):
+        path = f"theorems/{name}.py"
+        assert raised(path) <= POWERS.get(path, set()) | (PLAIN if name == "hermite" else set()), path
+    assert raised("verify/checker_balls.py") <= POWERS["verify/checker_balls.py"]
+
+
+def raised(path: str) -> set[str]:
+    """What stands before ** in a module of balls, but for numbers."""
+    tree = ast.parse((ROOT / path).read_text())
+    powers = [node.left for node in ast.walk(tree) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)]
+    return {ast.unparse(left) for left in powers if not isinstance(left, ast.Constant)}
+
+
 CHECKER = ("checker", "checker_balls")
 FORMAT = ("certificate_file", "certificate_arrays", "certificate_expression", "errors", "fields", "files")
 CHECKER_LINES = {"checker": 300, "checker_balls": 250}  # E, A and their like; definite matrices and derivatives over balls

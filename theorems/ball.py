@@ -69,12 +69,14 @@ class CurvatureTerm:
 class BallBounds:
     """What the recursion proves on B(R).
 
-    forward_drift: (L, n), |z_l - z_l^0|(x_i) <= R D_l(x_i). backward_drift: (L-1, n), |eta_l - eta_l^0| <= B_l. backward_sup:
-    (L-1, n), E_l >= |eta_l|_inf. backward_norms: (L, n), N_l >= |delta_l|. curvature_terms: E4's matrices, one for each of
-    ``curvature_terms_of``, |T| x |T|. curvature_matrix: M, their sum. beta: the Lipschitz constant of DF on B(R) in L2(nu; R^k).
+    forward_drift: (L, n), |z_l - z_l^0|(x_i) <= R D_l(x_i); forward_drift_nu: (L,), D_l^nu, the same in L2(nu). backward_drift:
+    (L-1, n), |eta_l - eta_l^0| <= B_l. backward_sup: (L-1, n), E_l >= |eta_l|_inf. backward_norms: (L, n), N_l >= |delta_l|.
+    curvature_terms: E4's matrices, one for each of ``curvature_terms_of``, |T| x |T|. curvature_matrix: M, their sum. beta: the
+    Lipschitz constant of DF on B(R) in L2(nu; R^k).
     """
 
     forward_drift: Any
+    forward_drift_nu: Any
     backward_drift: Any
     backward_sup: Any
     backward_norms: Any
@@ -93,11 +95,24 @@ def ball_bounds(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmetic) ->
         return _ball_bounds(signals, radius, arithmetic)
 
 
-def _ball_bounds(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmetic) -> BallBounds:
-    gains = tuple(
+def first_derivatives(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmetic) -> Any:
+    """E2 on B(radius): v_l^max, |dz_l(x_i)| <= v_l^max . t for every point and the layer norms t of a direction; shape (L, |T|)."""
+    with arithmetic.context():
+        gains = _gains(signals, radius)
+        drift, drift_nu = _forward_drift(signals, gains, arithmetic)
+        return _rows(_first_derivative(signals, gains, radius, drift, drift_nu, arithmetic)[0])
+
+
+def _gains(signals: SignalsAtPoint, radius: Any) -> tuple[Any, ...]:
+    """a_1, ..., a_L."""
+    return tuple(
         c * (norm + radius) if moves else c * norm
         for c, norm, moves in zip(signals.fan_in_scales, signals.operator_norms, signals.trained, strict=True)
     )
+
+
+def _ball_bounds(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmetic) -> BallBounds:
+    gains = _gains(signals, radius)
     drift, drift_nu = _forward_drift(signals, gains, arithmetic)
     first_max, first_nu = _first_derivative(signals, gains, radius, drift, drift_nu, arithmetic)
     backward = _backward_drift(signals, gains, radius, drift)
@@ -105,6 +120,7 @@ def _ball_bounds(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmetic) -
     matrix = _curvature_matrix(signals.trained, terms, arithmetic)
     return BallBounds(
         forward_drift=_rows(drift[1:]),
+        forward_drift_nu=_rows(drift_nu[1:]),
         backward_drift=_rows(backward.drift),
         backward_sup=_rows(backward.sup),
         backward_norms=_rows(backward.norms),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from theorems.errors import InputError, nearest
 from theorems.records import Theorem
+from theorems.statements import implicit, lazy
 from theorems.statements.apriori import THEOREM_F, THEOREM_F_CHERNOFF, THEOREM_F_MOMENTS, THEOREM_F_WIDTH, THEOREM_G
 from theorems.statements.composite import THEOREM_A, THEOREM_A_SQUARE
 from theorems.statements.composite_plus import THEOREM_A_PLUS
 from theorems.statements.descent import DESCENT, THEOREM_A0
+from theorems.statements.generalization import THEOREM_H1, THEOREM_H2
 from theorems.statements.inexact import THEOREM_A1
 from theorems.statements.network import THEOREM_E
 from theorems.statements.newton import THEOREM_N
+from theorems.statements.threshold import THEOREM_ANY_STEP, THEOREM_PERSISTENCE, THEOREM_SCALE
 
 THEOREMS: dict[str, Theorem] = {
     theorem.id: theorem
@@ -23,11 +26,18 @@ THEOREMS: dict[str, Theorem] = {
         DESCENT,
         THEOREM_N,
         THEOREM_E,
+        *implicit.RECORDS,
+        *lazy.RECORDS,
         THEOREM_F,
         THEOREM_F_MOMENTS,
         THEOREM_F_CHERNOFF,
         THEOREM_F_WIDTH,
+        THEOREM_ANY_STEP,
+        THEOREM_SCALE,
         THEOREM_G,
+        THEOREM_PERSISTENCE,
+        THEOREM_H1,
+        THEOREM_H2,
     )
 }
 

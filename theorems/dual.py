@@ -30,7 +30,7 @@ from flint import arb
 
 from theorems.activations import ACTIVATIONS, Activation, activation
 from theorems.arithmetic import Arithmetic, BallArithmetic, FloatArithmetic
-from theorems.errors import InputError
+from theorems.errors import InputError, nearest
 from theorems.exact import exactly
 from theorems.grammar import S
 from theorems.hermite import HermiteSeries
@@ -77,9 +77,9 @@ class DualActivation:
 
     value, slope: E phi(u) phi(v) and E phi'(u) phi'(v) (phi' almost everywhere); at zero variance, where a homogeneous phi has no
     derivative, slope takes some finite value. closed_form: whether they are formulas rather than series.
-    parity: 1 for even, -1 for odd, 0 for neither or not known. vanishes_at_zero: phi(0) = 0. homogeneity: k with phi(ts) =
-    t^k phi(s) for t > 0, or None. odd_part_linear: phi(s) - phi(-s) is a multiple of s. even_part_constant: phi(s) + phi(-s) is a
-    constant. degree: of a polynomial, else None.
+    parity: 1 for even, -1 for odd, 0 for neither or not known. vanishes_at_zero: phi(0) = 0. homogeneity: k with phi(ts) = t^k
+    phi(s) for t > 0, or None; shifted_homogeneity: that of phi - phi(0). odd_part_linear: phi(s) - phi(-s) is a multiple of s.
+    even_part_constant: phi(s) + phi(-s) is a constant. degree: of a polynomial, else None.
     rough: value and slope are not smooth in the correlation at +-1.
     """
 
@@ -90,6 +90,7 @@ class DualActivation:
     parity: int = 0
     vanishes_at_zero: bool = False
     homogeneity: int | None = None
+    shifted_homogeneity: int | None = None
     odd_part_linear: bool = False
     even_part_constant: bool = False
     degree: int | None = None
@@ -185,6 +186,7 @@ def leaky_relu(slope: Any) -> DualActivation:
         parity=1 if t == -1 else 0,
         vanishes_at_zero=True,
         homogeneity=1,
+        shifted_homogeneity=1,
         odd_part_linear=True,
         rough=True,
     )
@@ -210,6 +212,7 @@ def _polynomial(name: str, coefficients: tuple[Fraction, ...]) -> DualActivation
         parity=parity,
         vanishes_at_zero=coefficients[0] == 0,
         homogeneity=powers[0] if len(powers) == 1 else None,
+        shifted_homogeneity=max(powers) if len([k for k in powers if k]) == 1 else None,
         odd_part_linear=all(k % 2 == 0 or k == 1 for k in powers),
         even_part_constant=all(k % 2 or k == 0 for k in powers),
         degree=max(powers, default=0),
@@ -250,21 +253,18 @@ def _erf_slope(pair: Covariance, arithmetic: Arithmetic) -> Any:
     return 4 / (arithmetic.pi() * _root(det, arithmetic))
 
 
-def _exponentials(pair: Covariance, arithmetic: Arithmetic) -> tuple[Any, Any]:
-    mean = (pair.a + pair.b) / 2
-    return arithmetic.exp(pair.c - mean) / 2, arithmetic.exp(-pair.c - mean) / 2  # both exponents are at most 0
-
-
 @_closed
 def _sin_sin(pair: Covariance, arithmetic: Arithmetic) -> Any:
-    near, far = _exponentials(pair, arithmetic)
-    return near - far
+    """exp(-(a+b)/2) sinh c, as exp(|c| - (a+b)/2) tanh(c) (1 + exp(-2|c|))/2: no exponent is above 0, and nothing cancels."""
+    size = arithmetic.absolute(pair.c)
+    return arithmetic.exp(size - (pair.a + pair.b) / 2) * arithmetic.tanh(pair.c) * (1 + arithmetic.exp(-2 * size)) / 2
 
 
 @_closed
 def _cos_cos(pair: Covariance, arithmetic: Arithmetic) -> Any:
-    near, far = _exponentials(pair, arithmetic)
-    return near + far
+    """exp(-(a+b)/2) cosh c; both exponents are at most 0."""
+    mean = (pair.a + pair.b) / 2
+    return (arithmetic.exp(pair.c - mean) + arithmetic.exp(-pair.c - mean)) / 2
 
 
 @_closed
@@ -336,6 +336,10 @@ def dual_activation(text: str) -> DualActivation:
             return leaky_relu(Fraction(leaky.group(1)))
         except ZeroDivisionError:
             raise InputError(f"the slope of leaky_relu must be a number, got {text!r}") from None
+    if text.isidentifier() and text not in ("s", *ACTIVATIONS):
+        known = tuple(dict.fromkeys((*ACTIVATIONS, *CLOSED_FORMS, "leaky_relu(0.1)")))
+        listed = ", ".join(known)
+        raise InputError(f"activation must be one of {listed}, or an expression in s, got {text!r}{nearest(text.lower(), known)}")
     return dual_of(activation(text))
 
 

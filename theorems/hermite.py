@@ -162,7 +162,7 @@ def _pair(phi: Activation, a: Any, b: Any, c: Any, same: bool, slope: bool) -> A
     second, rho = _series(phi, b, slope), _correlation(a, b, c)
     terms = min(len(first.coefficients), len(second.coefficients))
     total = arb_poly(list(map(operator.mul, first.coefficients, second.coefficients)))(rho)
-    rest = abs(rho) ** terms * (first.left[terms] * second.left[terms]).sqrt()
+    rest = rho.abs_upper() ** terms * (first.left[terms] * second.left[terms]).sqrt()  # a power of a point: see ball_arithmetic
     return total + arb(0, 1) * rest.upper()
 
 
@@ -205,7 +205,8 @@ def _expansion(phi: Activation, variance: _Variance) -> Expansion:
 
 def _at_zero(phi: Activation) -> Expansion:
     value, slope = map(as_ball, evaluate(phi.program(), _BALLS, [arb(0)]))
-    return Expansion(Series([value], [value**2, arb(0)], value**2), Series([slope], [slope**2, arb(0)], slope**2))
+    squares = [x.abs_upper() * x.abs_upper() for x in (value, slope)]
+    return Expansion(*(Series([x], [square, arb(0)], x * x) for x, square in zip((value, slope), squares, strict=True)))
 
 
 def _completed(coefficients: list[Any], square: Any) -> Series:

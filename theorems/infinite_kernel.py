@@ -231,8 +231,11 @@ def _layers(
     phi, (rows, columns) = network.activation, places
     variance, covariance, det = _first_covariance(network, gram, chosen, places, arithmetic)
     pairs = (chosen[rows], chosen[columns])
-    # Positive multiples stay positive multiples through a homogeneous phi: det is then exactly 0 at every layer.
-    tied = np.array([is_zero(a) and bool(c > 0) for a, c in zip(gram.area[pairs], gram.inner[pairs], strict=True)], dtype=bool)
+    # Multiples stay multiples through a homogeneous phi, negative ones if it is odd or even: det is then exactly 0 at every layer.
+    tied = np.array(
+        [is_zero(a) and bool(c > 0 or (c < 0 and phi.parity)) for a, c in zip(gram.area[pairs], gram.inner[pairs], strict=True)],
+        dtype=bool,
+    )
     tied &= network.bias_scale == 0 and phi.homogeneity is not None
     # A point at zero stays there where phi(0) = 0, exactly.
     dead = np.array(

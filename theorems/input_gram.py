@@ -81,8 +81,8 @@ def circle(points: int) -> InputGram:
             for j in range(points):
                 turn, half = fmpq(2 * (i - j), points), fmpq(i - j, points)
                 inner[i, j] = arb.cos_pi_fmpq(turn)
-                distance[i, j] = 4 * arb.sin_pi_fmpq(half) ** 2
-                area[i, j] = arb.sin_pi_fmpq(turn) ** 2
+                distance[i, j] = 4 * arb.sin_pi_fmpq(half) * arb.sin_pi_fmpq(half)
+                area[i, j] = arb.sin_pi_fmpq(turn) * arb.sin_pi_fmpq(turn)
 
     def rank(indices: Sequence[int]) -> int:
         lines = {2 * i % points for i in indices}  # i and i + n/2 are on one line

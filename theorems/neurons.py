@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from theorems import ball
 from theorems.arithmetic import Arithmetic
-from theorems.ball import SignalsAtPoint
+from theorems.ball import SignalsAtPoint, ball_bounds
 
 
 def neuron_constants(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmetic) -> tuple[Any, ...]:
@@ -20,13 +19,9 @@ def neuron_constants(signals: SignalsAtPoint, radius: Any, arithmetic: Arithmeti
 
     Source: docs/theory.md, E1, E3 and L1 (Cauchy and Schwarz in L2(nu)).
     """
-    bounds = ball.ball_bounds(signals, radius, arithmetic)
+    bounds = ball_bounds(signals, radius, arithmetic)
     with arithmetic.context():
-        gains = tuple(
-            c * (norm + radius) if moves else c * norm
-            for c, norm, moves in zip(signals.fan_in_scales, signals.operator_norms, signals.trained, strict=True)
-        )
-        _, drift = ball._forward_drift(signals, gains, arithmetic)
+        drift = (0, *bounds.forward_drift_nu)  # of h_0 = x, which does not move, and of z_1, ..., z_L
         found = []
         for index, c in enumerate(signals.fan_in_scales):
             reach = signals.output_scale * (signals.gram_norms[index] + c * signals.slope * radius * drift[index])

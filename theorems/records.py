@@ -27,6 +27,7 @@ class Scope(Enum):
 
     STEP = "at every recorded step"
     MARK = "at every mark, where the kernel and the signals are measured"
+    LIMIT = "at the limit of the run"
     PRIOR = "before training"
     HELD_OUT = "after training, on points that were held out"
 
@@ -38,6 +39,8 @@ class Role(Enum):
     EXISTENCE = "certifies that a solution exists"
     INEXACT = "says what errors of the gradient can do to a certified run"
     ALONG = "holds along every certified run, whichever theorem certifies it"
+    LIMIT = "says where every certified run ends, beside the nearest solution"
+    LAZY = "compares every certified run with its start and with the linearized run"
     PRIOR = "holds before any weight is drawn, with a stated probability"
     GENERALIZATION = "bounds the loss of a trained network on unseen data"
 
@@ -91,11 +94,16 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Constant:
-    """A named constant: its symbol, its formula, what it is."""
+    """A named constant: its symbol, its formula, what it is.
+
+    lower: a smaller value is the safe one, as of a step size, a floor or a factor of the decrease; of every other constant a larger
+    one is, which makes no hypothesis easier and no promise stronger.
+    """
 
     symbol: sympy.Symbol
     expression: sympy.Expr
     meaning: str
+    lower: bool = False
 
     @property
     def name(self) -> str:

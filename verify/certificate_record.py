@@ -76,7 +76,7 @@ class Attempt:
         return self.constants["rate"] if self.failure is None else math.inf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Certificate:
     """The outcome at one point.
 
@@ -100,3 +100,14 @@ class Certificate:
     attempts: tuple[Attempt, ...]
     others: tuple[Certificate, ...] = ()
     witness: Witness | None = None
+
+    def __repr__(self) -> str:
+        """One line; the fields are arrays and long tables."""
+        told = f"certified by {self.theorem}" if self.certified else "not certified"
+        return f"Certificate({told}, step {self.step}, {self.rigor.value})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from verify.page.fragments import certificate_html
+
+        return certificate_html(self)

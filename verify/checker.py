@@ -135,7 +135,7 @@ class _Signals:
                 self.kernel += balls.blockwise(gram, self.grams[m] * alpha**2)
             if m > 0:
                 eta = self.weights[m].transpose() * delta * self.scales[m]
-                squares = [[sum((eta[j, column] ** 2 for column in own), arb(0)) for j in range(eta.nrows())] for own in columns]
+                squares = [[sum((eta[j, at] * eta[j, at] for at in own), arb(0)) for j in range(eta.nrows())] for own in columns]
                 self.sup.insert(0, [balls.largest(row) for row in squares])
                 delta = balls.blockwise(eta, slopes.pop())
 

@@ -154,7 +154,7 @@ def function(tree: Tree) -> Callable[[Any], Any]:
             return lambda x: constant
         case ("**", base, exponent):
             power, f = exponent.numerator, function(base)
-            return (lambda x: f(x) ** power) if exponent.denominator == 1 else (lambda x: f(x).sqrt() ** power)
+            return (lambda x: raised(f(x), power)) if exponent.denominator == 1 else (lambda x: raised(f(x).sqrt(), power))
         case (
             "log",
             ("+", ("number", 1), ("exp", argument)) | ("+", ("exp", argument), ("number", 1)),
@@ -167,6 +167,11 @@ def function(tree: Tree) -> Callable[[Any], Any]:
             f, g, h = function(left), FUNCTIONS[name], function(right)
             return lambda x: g(f(x), h(x))
     raise ValueError(tree)
+
+
+def raised(x: Any, power: int) -> Any:
+    """x^power of a ball or a power series; Arb's own power of a ball about 0 is NaN."""
+    return arb(0, 1) * x.abs_upper() ** power if isinstance(x, arb) and x.mid() == 0 and power > 0 else x**power
 
 
 def derivatives(phi: Callable[[Any], Any], at: Any, order: int) -> list[Any]:

@@ -25,6 +25,7 @@ from verify.verdict import CheckedClaim, Verdict, counted
 Array = NDArray[np.float64]
 LONGEST_STRIDE = 4096  # of steps that an iterated bound spans
 DECISIVE = 8  # times the errors: the guaranteed decrease over the steps of one check
+RESOLVED = 8  # times the error of what is measured: what is compared with it
 SEEN_SHARE = 0.1  # of a bound on the remaining path: what may come from beyond the end of the run
 
 
@@ -230,15 +231,20 @@ def _remaining(
 
 
 def check(
-    claim: Claim, theorem: str, symbols: Mapping[str, Any], steps: NDArray[np.int64], seen: NDArray[np.bool_] | None = None
+    claim: Claim,
+    theorem: str,
+    symbols: Mapping[str, Any],
+    steps: NDArray[np.int64],
+    seen: NDArray[np.bool_] | None = None,
+    unseen: str = "the run ends too early",
 ) -> CheckedClaim:
-    """Compare the claim's sides at every step (or mark), or at those ``seen``, and summarize."""
+    """Compare the claim's sides at every step (or mark), or at those ``seen``, and summarize. unseen: why none is."""
     shape = (len(steps),)
     sides = [evaluate_expression(side, symbols, INTERVAL) for side in (claim.measured, claim.bound)]
     measured, bound = (broadcast(side, shape) for side in sides)
     keep = np.ones(shape, dtype=np.bool_) if seen is None else seen.copy()
     if not keep.any():
-        reason = "nothing to check: " + ("no step after the certification" if seen is None else "the run ends too early")
+        reason = "nothing to check: " + (unseen if seen is not None and len(steps) else "no step after the certification")
         return claims_nothing(claim, theorem, reason)
     found = summarize(claim, theorem, measured[keep], bound[keep], steps[keep])
     left = len(keep) - int(keep.sum())
@@ -247,6 +253,27 @@ def check(
         if not left
         else dataclasses.replace(found, reason=f"{found.reason}; {left} further not counted as checks (see docs/notation.md)")
     )
+
+
+def check_resolved(
+    claim: Claim, theorem: str, symbols: Mapping[str, Any], steps: NDArray[np.int64], share: float = 1.0
+) -> CheckedClaim:
+    """Compare the claim's sides where the measurement resolves them: its error is at most 1/RESOLVED of ``share`` of the bound.
+
+    share: what of the bound is the claim's own, the rest being an identity. Where the error is larger, the comparison would be one
+    of errors, and decides nothing; it is not counted as a check, unless the bound is exceeded by more than the errors, or something
+    is not a number. The choice depends on the error and the bound, never on the value that is compared.
+    """
+    shape = (len(steps),)
+    measured, bound = (broadcast(evaluate_expression(side, symbols, INTERVAL), shape) for side in (claim.measured, claim.bound))
+    with np.errstate(all="ignore"):
+        error = (measured.upper - measured.lower) / 2
+        resolved = RESOLVED * error <= share * bound.lower
+    small, large = (bound, measured) if claim.lower else (measured, bound)
+    unknown = np.isnan(error) | np.isnan(bound.lower) | np.isnan(bound.upper)
+    seen = np.asarray(resolved | certainly_exceeds(small, large) | unknown)
+    worst = f", {np.min(error):.2g}, exceeds 1/{RESOLVED} of what the claim says" if len(steps) else ""
+    return check(claim, theorem, symbols, steps, seen, f"the error of measurement{worst}")
 
 
 def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], steps: NDArray[np.int64]) -> CheckedClaim:
@@ -338,5 +365,7 @@ def middle(x: Interval) -> Array:
 
 
 def _reason(claim: Claim, verdict: Verdict, counts: dict[Verdict, int], total: int) -> str:
+    if claim.scope is Scope.LIMIT:
+        return f"{verdict.value} ({claim.scope.value})"
     where = "steps" if claim.scope is Scope.STEP else "marks"
     return f"{verdict.value} ({counts[verdict]} of {total} {where})"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from verify import experiments_command, table_command, theory_commands
+from verify import experiments_command, sweep_command, table_command, theory_commands
 from verify.command_group import SuggestingGroup
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def verify(problem_file: Path | None, out: Path, rigorous: bool, as_json: bool) 
 @click.option("--rigorous", is_flag=True, help="Enclose every number of the certificate, and write certificate.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
 @click.option("--solve", "unknown", type=click.Choice(UNKNOWNS), help="Find the value that is certified: drawn, and a priori.")
-@click.option("--target", metavar="Q", help="With --solve: q < Q is wanted, Q in (0, 1].  [default: 1]")
+@click.option("--target", metavar="Q", help="With --solve: q < Q wanted, Q in (0, 1]; below 1 for a square loss or a given step.")
 @click.option("--lambda0", metavar="VALUE", help="With --solve: the hypothesis lambda_min(K_0) >= VALUE, a priori.")
 @click.option("--optimize-budget", is_flag=True, help="With --solve: split the failure probability by a search, a priori.")
 def certify(
@@ -76,7 +76,7 @@ def certify(
 ) -> None:
     """Certify without training: at the initialization, or at weights trained elsewhere; or solve for what would be certified."""
     if unknown is not None:
-        from verify.solve_command import solve_and_show
+        from verify.solving.command import solve_and_show
 
         if weights is not None:
             raise click.UsageError("--solve is about the weights that network.seed draws and does not take --weights")
@@ -164,5 +164,6 @@ for _command in (
     theory_commands.falsify,
     experiments_command.experiments,
     table_command.table,
+    sweep_command.sweep,
 ):
     cli.add_command(_command)

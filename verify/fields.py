@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from typing import TypeVar
 
 from theorems.errors import nearest
@@ -31,12 +32,23 @@ def show(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
         return f"an integer of {value.bit_length()} bits (int)"
     try:
-        text = one_line(repr(value))
+        text = _exact(value) if isinstance(value, Fraction) else one_line(repr(value))
     except (ValueError, RecursionError):  # a list that holds such an integer, or itself
         text = "a value too large to print"
     if len(text) > _SHOWN_CHARACTERS:
         text = text[: _SHOWN_CHARACTERS - 3] + "..."
-    return f"{text} ({type(value).__name__})"
+    return text if isinstance(value, Fraction) else f"{text} ({type(value).__name__})"
+
+
+def _exact(value: Fraction) -> str:
+    """A rational as it is written: a decimal where it is one of a few places, else a ratio."""
+    for places in range(20):
+        scaled = value * 10**places
+        if scaled.denominator == 1:
+            digits = f"{abs(scaled.numerator):0{places + 1}d}"
+            cut = len(digits) - places
+            return f"{'-' if value < 0 else ''}{digits[:cut]}{f'.{digits[cut:]}' if places else ''}"
+    return str(value)
 
 
 def unwanted(key: str, wanted: str, value: object, hint: str = "") -> ProblemError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ import numpy as np
 
 from theorems.arithmetic import INTERVAL, Interval, as_interval
 from theorems.records import Theorem
-from theorems.statements.implicit import RECORDS
+from theorems.statements.implicit import RECORDS, deviation
 from verify.certificate_record import Certificate
-from verify.claims import around, check, claims_nothing, not_applicable
+from verify.claims import around, check_resolved, claims_nothing, not_applicable
 from verify.limits import NearestOptimum, RunEnd, nearest_from, norm_error, outside_range, run_end
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim
@@ -35,16 +34,21 @@ class ImplicitRegularization:
 
 
 def implicit_regularization(
-    setup: Setup, certificate: Certificate, reference: Theta, most_steps: int, records: Sequence[Theorem] = RECORDS
+    setup: Setup,
+    certificate: Certificate,
+    reference: Theta,
+    most_steps: int,
+    records: Sequence[Theorem] = RECORDS,
+    later: tuple[int, Theta] | None = None,
 ) -> ImplicitRegularization:
     """Follow the certified run to its limit, find the nearest optimum, and check B1 to B5.
 
-    certificate: one that certifies; reference: its weights. most_steps: of gradient descent from there. The claims are about exact
-    gradient descent; what rounding of the steps can do to the run lowers the lower ends of what is measured, so it widens UNDECIDED
-    and never HOLDS.
+    certificate: one that certifies; reference: its weights. most_steps: of gradient descent from there. later: steps of the run
+    made already and where they led (``run_end``). The claims are about exact gradient descent; what rounding of the steps can do to
+    the run lowers the lower ends of what is measured, so it widens UNDECIDED and never HOLDS.
     """
     assert certificate.certified
-    end = run_end(setup, certificate, reference, most_steps)
+    end = run_end(setup, certificate, reference, most_steps, later)
     nearest = nearest_from(setup, end, reference)
     values = measured_values(setup, end, nearest, reference)
     linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
@@ -99,8 +103,9 @@ def checked(
                 found.append(claims_nothing(claim, record.id, words))
                 continue
             symbols = known | (_lowered(known, end.rounding) if claim.id in PATH_CLAIMS else {})
-            one = check(claim, record.id, symbols, np.array([step]))
-            found.append(dataclasses.replace(one, reason=f"{one.verdict.value} (at the limit of the run)"))
+            # |v|^2 - |u|^2 is |v - u|^2 up to its share t_u, which is what these claims say; the rest is an identity.
+            share = float(as_interval(known["turn_nearest"]).lower) if deviation in claim.bound.free_symbols else 1.0
+            found.append(check_resolved(claim, record.id, symbols, np.array([step]), share))
     return found
 
 

@@ -45,7 +45,7 @@ class LimitEigenvalue:
         if self.zero is not None:
             return f"exactly 0: {self.zero.reason}"
         # Rounded outward: to the nearest double on the safe side.
-        text = f"in [{-float_above(-self.lower)!r}, {float_above(self.upper)!r}]"
+        text = f"in [{0.0 - float_above(-self.lower)!r}, {float_above(self.upper)!r}]"
         return text if self.nearby is None else f"{text}; exactly 0 for points within 2^-44 of these: {self.nearby.reason}"
 
 
@@ -95,15 +95,15 @@ def limit_spectrum(
     """
     gram = inputs if isinstance(inputs, InputGram) else gram_of(inputs)
     kernels = limit_kernels(network, gram, BALL, normalization=normalization, sample_weights=sample_weights)
-    zero = exact_zero(network, gram)
+    return LimitSpectrum(kernels, _eigenvalue(network, gram, kernels.ntk, True), _eigenvalue(network, gram, kernels.nngp, False))
+
+
+def _eigenvalue(network: WideNetwork, gram: InputGram, matrix: Any, tangent: bool) -> LimitEigenvalue:
+    zero = exact_zero(network, gram, tangent=tangent)
     if zero is not None:
-        nothing = LimitEigenvalue(Fraction(0), Fraction(0), zero, None)
-        return LimitSpectrum(kernels, nothing, nothing)
-    nearby = exact_zero(network, gram, NEARBY)
-    tangent, covariance = (
-        LimitEigenvalue(max(low, Fraction(0)), high, None, nearby) for low, high in map(_bounds, (kernels.ntk, kernels.nngp))
-    )
-    return LimitSpectrum(kernels, tangent, covariance)
+        return LimitEigenvalue(Fraction(0), Fraction(0), zero, None)
+    low, high = _bounds(matrix)
+    return LimitEigenvalue(max(low, Fraction(0)), high, None, exact_zero(network, gram, NEARBY, tangent=tangent))
 
 
 def _bounds(matrix: Any) -> tuple[Fraction, Fraction]:

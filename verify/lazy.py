@@ -1,14 +1,15 @@
 """Lazy training, C2 and C3: how far the weights of a certified run move, and how far it is from the linearized run under the same
 steps.
 
-Both start at the certified weights. The run is repeated from there (the kernels are deterministic: the same bits), because marks do
-not keep weights; the linearized run is exact at every mark, through the spectrum of the kernel. (C1 is a claim of Theorem E.)
+Both start at the certified weights. The run is looked at while it runs (``verify.run.LazyMark``), or repeated from there: the
+kernels are deterministic, so it is the same run to the bit. The linearized run is exact at every mark, through the spectrum of the
+kernel. (C1 is a claim of Theorem E.)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,6 @@ from numerics.linearized import (
     linearized_residual,
     linearized_residual_error,
     linearized_run,
-    weight_change,
 )
 from numerics.nearest import function_norm
 from numerics.roundoff import UNIT_ROUNDOFF
@@ -32,8 +32,18 @@ from theorems.neurons import neuron_constants
 from theorems.records import Theorem, evaluate_expression
 from theorems.statements.lazy import FORCING, KEPT, RECORDS, THEOREM_C3
 from verify.certificate_record import Certificate
-from verify.claims import MeasuredSteps, around, check, claims_nothing, float_ends, not_applicable, perturbation
+from verify.claims import (
+    MeasuredSteps,
+    around,
+    check,
+    check_resolved,
+    claims_nothing,
+    float_ends,
+    not_applicable,
+    perturbation,
+)
 from verify.limits import Constants, function_error, norm_error, raised
+from verify.run import LazyMark, lazy_mark
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim
 
@@ -63,12 +73,14 @@ def lazy_training(
     steps: MeasuredSteps,
     marks: Sequence[int],
     records: Sequence[Theorem] = RECORDS,
+    looks: Sequence[LazyMark] | None = None,
 ) -> LazyTraining:
     """Measure C2 and C3 along the certified run, and check them.
 
     certificate: one that certifies; reference: its weights. steps: the run from there (``verification.measured_steps``). marks:
-    steps of the run, increasing, after the certification step and not beyond the end. Rounding of the steps lowers the lower ends
-    of what is measured and raises the upper end of s_0 (Theorem A1), so it widens UNDECIDED and never HOLDS.
+    steps of the run, increasing, after the certification step and not beyond the end. looks: what the run saw at the marks; where
+    it is missing, the run is repeated. Rounding of the steps lowers the lower ends of what is measured and raises the upper end of
+    s_0 (Theorem A1), so it widens UNDECIDED and never HOLDS.
     """
     assert certificate.certified
     assert certificate.theorem is not None
@@ -79,11 +91,8 @@ def lazy_training(
     rounding = np.concatenate([[0.0], np.cumsum(steps.step_error)])
     constants = raised(certificate.theorem, given, perturbation(given) * float(rounding[after[-1]] if len(after) else 0.0))
     seen = _Seen(setup, certificate, reference, steps, constants)
-    theta, before = reference.copy(), 0
-    for mark in after:
-        seen.descent.advance(theta, int(mark) - before, 0.0, reference)
-        before = int(mark)
-        seen.look(theta, before, float(rounding[before]))
+    for mark, look in zip(after, _repeated(setup, certificate, reference, after) if looks is None else looks, strict=True):
+        seen.look(look, int(mark), float(rounding[mark]))
     linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
     values = seen.values()
     claims = _checked(records, {**constants, **values}, np.array(marks, dtype=np.int64), linear)
@@ -98,6 +107,16 @@ def lazy_training(
     )
 
 
+def _repeated(setup: Setup, certificate: Certificate, reference: Theta, after: NDArray[np.int64]) -> Iterator[LazyMark]:
+    """The run once more from the certified weights, looked at so many steps after them."""
+    assert certificate.step_size is not None
+    descent, theta, before = setup.descent(certificate.step_size), reference.copy(), 0
+    for mark in after:
+        descent.advance(theta, int(mark) - before, 0.0, reference)
+        before = int(mark)
+        yield lazy_mark(setup, theta, reference, setup.snapshot(theta))
+
+
 class _Seen:
     """What has been measured at the marks so far."""
 
@@ -106,7 +125,6 @@ class _Seen:
     ) -> None:
         assert certificate.step_size is not None
         self.setup, self.reference, self.constants = setup, reference, constants
-        self.descent = setup.descent(certificate.step_size)
         self.limits = _neuron_limits(certificate)
         self.rows: dict[str, list[Interval]] = {"rho": [], "layer_change": [], "neuron_ratio": []}
         self.changes: list[WeightChange] = []
@@ -122,9 +140,9 @@ class _Seen:
             self.rows |= {"linear_gap": [], "linear_sum": []}
         self.sums = linear_sums(constants, steps)
 
-    def look(self, theta: Theta, mark: int, rounding: float) -> None:
-        """Measure at the weights ``mark`` steps after the certified ones; rounding: of the steps so far."""
-        change = weight_change(self.setup.architecture, theta, self.reference)
+    def look(self, found: LazyMark, mark: int, rounding: float) -> None:
+        """Add what was seen ``mark`` steps after the certified weights; rounding: of the steps so far."""
+        change = found.change
         self.changes.append(change)
         trained = np.array(self.setup.architecture.trained)
         relative = norm_error(self.setup)
@@ -135,11 +153,11 @@ class _Seen:
         run = self.linearized
         if run is None:
             return
-        found, nu = self.setup.snapshot(theta), self.setup.dataset.sample_weights
+        nu = self.setup.dataset.sample_weights
         e = found.outputs - self.setup.offsets - self.setup.minimizers
         gap, size = function_norm(e - linearized_residual(run, mark), nu), function_norm(e, nu)
-        start = function_error(self.setup, self.start, float(np.linalg.norm(run.coefficients)))
-        error = function_error(self.setup, found, size) + relative * gap + 4 * UNIT_ROUNDOFF * size
+        start = function_error(self.setup, self.start.errors, float(np.linalg.norm(run.coefficients)))
+        error = function_error(self.setup, found.errors, size) + relative * gap + 4 * UNIT_ROUNDOFF * size
         error += linearized_residual_error(run, mark, self.start.errors.kernel, start)
         # An error eps of a step moves F by |DF| eps, and once more through beta r.
         self._add("linear_gap", gap, error, 2 * math.sqrt(float(self.constants["Lambda"].upper)) * rounding)
@@ -226,7 +244,7 @@ def _checked(
             if claim.nonlinear and linear:
                 found.append(claims_nothing(claim, record.id, "the network is linear in its trained parameters: nothing bends"))
             else:
-                found.append(check(claim, record.id, symbols, steps))
+                found.append((check_resolved if claim.nonlinear else check)(claim, record.id, symbols, steps))
     return found
 
 

@@ -19,7 +19,7 @@ from numerics.errors import NumericsError
 from numerics.jacobian_products import jacobian_vector, vector_jacobian
 from numerics.nearest import Nearest, function_norm, nearest_optimum, norm, solve_kernel
 from numerics.norms import EIGENVALUE_CONSTANT
-from numerics.rounding import kernel_depth
+from numerics.rounding import RoundingErrors, kernel_depth
 from numerics.roundoff import UNIT_ROUNDOFF, gamma
 from numerics.signals import panel_rows
 from numerics.snapshots import Snapshot
@@ -63,17 +63,21 @@ class NearestOptimum:
     reason: str = ""
 
 
-def run_end(setup: Setup, certificate: Certificate, reference: Theta, most_steps: int) -> RunEnd:
+def run_end(
+    setup: Setup, certificate: Certificate, reference: Theta, most_steps: int, later: tuple[int, Theta] | None = None
+) -> RunEnd:
     """Follow the run from the certified point to its limit.
 
-    reference: the certified weights, which are not changed. most_steps: after which theta_inf is taken with the error it then has.
+    reference: the certified weights. most_steps: from there, after which theta_inf is taken with the error it then has. later: how
+    many steps of the run have been made from there and where they led, to go on from. No weights are changed.
     """
     assert certificate.theorem is not None
     assert certificate.step_size is not None
     given = {name: float_ends(value) for name, value in certificate.constants.items()}
-    descent, theta, made, chunk = setup.descent(certificate.step_size), reference.copy(), 0, FIRST_CHUNK
+    made, theta = (0, reference.copy()) if later is None else (later[0], later[1].copy())
+    descent, chunk = setup.descent(certificate.step_size), max(FIRST_CHUNK, made)
+    ahead = 0 if made else min(chunk, most_steps)
     while True:
-        ahead = min(chunk, most_steps - made)
         if ahead > 0:
             segment = descent.advance(theta, ahead, 0.0, reference)
             made, chunk = made + segment.steps_done, 2 * chunk
@@ -90,6 +94,7 @@ def run_end(setup: Setup, certificate: Certificate, reference: Theta, most_steps
         rounding = made * (found.errors.update + certificate.step_size * slope)
         constants = raised(certificate.theorem, given, perturbation(given) * rounding)
         end = _polished(setup, certificate.theorem, constants, theta, found, residual + error)
+        ahead = min(chunk, most_steps - made)
         if ahead <= 0 or end[1] <= WANTED * float(constants["rbar"].upper) or residual <= STILL * error:
             return RunEnd(end[0], end[1], made, residual, rounding, constants)
 
@@ -133,7 +138,7 @@ def _polished(
         return theta.copy(), left
     step = vector_jacobian(setup.architecture, setup.activation_kernel, theta, setup.dataset.inputs, nu, x)
     size = function_norm(x, nu)
-    solved = _defect(found, e, x, nu) + function_error(setup, found, function_norm(e, nu))
+    solved = _defect(found, e, x, nu) + function_error(setup, found.errors, function_norm(e, nu))
     second = float(constants["beta"].upper) * left**2 / (math.sqrt(2) * floor)
     stored = 2 * UNIT_ROUNDOFF * (norm(theta) + norm(step))
     error = OUTWARD * (second + solved / floor + _product_error(setup, found) * size + stored)
@@ -155,7 +160,7 @@ def nearest_from(setup: Setup, end: RunEnd, reference: Theta) -> NearestOptimum:
         return NearestOptimum(found, math.inf, f"the nearest optimum was not found in {found.iterations} Gauss-Newton steps")
     beta, radius, sigma0 = float(constants["beta"].upper), float(constants["R"].lower), math.sqrt(float(constants["lambda0"].lower))
     sigma = math.sqrt(max(float(measured.eigenvalues[0]) - measured.errors.eigenvalue, 0.0))
-    e = found.residual + function_error(setup, measured, found.residual)
+    e = found.residual + function_error(setup, measured.errors, found.residual)
     product = _product_error(setup, measured) * found.multiplier_norm
     z = found.stationarity + product + 2 * UNIT_ROUNDOFF * (norm(found.theta) + norm(reference))
     error = computed_distance(beta, sigma0, sigma, radius, found.distance, found.multiplier_norm, e, z)
@@ -231,10 +236,10 @@ def _defect(found: Snapshot, e: Array, x: Array, nu: Array) -> float:
     return norm(right - found.kernel @ flat) + found.errors.kernel * size + product + 4 * UNIT_ROUNDOFF * norm(right)
 
 
-def function_error(setup: Setup, found: Snapshot, size: float) -> float:
+def function_error(setup: Setup, errors: RoundingErrors, size: float) -> float:
     """|fl (F - y*) - (F - y*)|_nu: rounding of the outputs and of the subtractions, and of the minimizers that are not targets."""
     spread = 0.0 if setup.loss.is_square else 2.0**-52 * max(1.0, float(np.abs(setup.minimizers).max()))
-    return float(setup.residual_error(found.errors.residual, found.errors.residual_relative, size, 0.0)) + spread
+    return float(setup.residual_error(errors.residual, errors.residual_relative, size, 0.0)) + spread
 
 
 def _residual_error(setup: Setup, found: Snapshot, residual: float) -> float:

@@ -11,9 +11,10 @@ from numerics.network import Architecture
 from verify.errors import ProblemError
 
 _DOUBLE = 8
-# theta_0, theta, the checkpoint, and while the certification step is sought two weights that enclose it and those tried. The run
-# is over when certificate.npz is made: theta_0, the certified weights and one more copy, the file's bytes, are fewer.
-_WEIGHT_COPIES = 6
+# While the nearest optimum is sought: theta_0, the certified weights, the last of the run and its limit; the iterate, the best so
+# far, two differences, a product with DF^* and what makes it. Fewer are held while the certification step is sought (theta_0,
+# theta, the checkpoint, two weights that enclose it and those tried), and when certificate.npz is made.
+_WEIGHT_COPIES = 11
 _INPUT_COPIES = 4  # the inputs, and while they are standardized or norms of their differences taken up to three more
 _KEPT_KERNELS = 3  # K_0, that of the present mark and their difference, beside what a snapshot or a drift works with
 _STEP_COLUMNS = 96  # numbers held for every step at most, beside those of the layers: the record, and the intervals of a claim
@@ -48,7 +49,7 @@ def require_memory(needed: int, what: str) -> None:
 def required_memory(architecture: Architecture, points: int, steps: int = 0, rigorous: bool = False) -> int:
     """Return about how many bytes training and certifying need at their peak: an upper estimate of the arrays held at one time.
 
-    With P parameters, n points, d inputs, k outputs, L layers and float64 throughout: 6 P (weights) + 4 n (d + k) (data)
+    With P parameters, n points, d inputs, k outputs, L layers and float64 throughout: 11 P (weights) + 4 n (d + k) (data)
     + 3 (nk)^2 (kernels kept) + (96 + 4 L) steps (the record of the run and its checks) + 32 MiB + the largest of what a snapshot, a
     drift and the training steps work with, as ``numerics`` says. Python integers, so that no size overflows.
     """

@@ -1,4 +1,4 @@
-"""The five sections of a problem file as frozen records; each checks its own fields when it is made.
+"""The six sections of a problem file as frozen records; each checks its own fields when it is made.
 
 There is no other way in: reading a file, building a record in Python and ``dataclasses.replace`` all pass here. What
 concerns two sections at once is checked by :class:`verify.problem.Problem`.
@@ -238,6 +238,41 @@ class CertificateOptions:
         key, wanted = "certificate.failure_probability", "a number strictly between 0 and 1"
         probability = fields.number(key, self.failure_probability, wanted=wanted, accept=lambda x: 0 < x < 1)
         _set(self, "failure_probability", probability)
+
+
+@dataclass(frozen=True)
+class GeneralizationOptions:
+    """How a trained network is judged on points that it was not trained on (statements H1 and H2).
+
+    held_out: whether it is judged at all. loss: "clipped", the loss it was trained with, less its infimum, clipped at ``clip``
+        (default 0.5); or "ramp", clip(1 - y sign(t)/margin, 0, 1), for one output, with ``margin`` (default 1).
+    first_radius: r_1 of the radii r_1, 2 r_1, 4 r_1, ...; "1/output_scale", or a positive number.
+    All of this must be chosen before the sample is seen.
+    """
+
+    held_out: bool = True
+    loss: str = "clipped"
+    clip: float | None = None
+    margin: float | None = None
+    first_radius: Literal["1/output_scale"] | float = "1/output_scale"
+
+    def __post_init__(self) -> None:
+        _set(self, "held_out", fields.boolean("generalization.held_out", self.held_out))
+        _set(self, "loss", fields.choice("generalization.loss", self.loss, tuple(_RANGES)))
+        for loss, (name, default) in _RANGES.items():
+            value, key = getattr(self, name), f"generalization.{name}"
+            if value is not None:
+                _set(self, name, fields.positive(key, value))
+            if value is not None and self.loss != loss:
+                raise ProblemError(f'{key} belongs to generalization.loss = "{loss}" and not to {self.loss!r}, got {show(value)}')
+            if self.loss == loss and value is None:
+                _set(self, name, default)
+        if self.first_radius != "1/output_scale":
+            key, wanted = "generalization.first_radius", '"1/output_scale" or a positive finite number'
+            _set(self, "first_radius", fields.number(key, self.first_radius, wanted=wanted, accept=lambda x: x > 0))
+
+
+_RANGES = {"clipped": ("clip", 0.5), "ramp": ("margin", 1.0)}  # the loss: its own key, and its default
 
 
 def _labels(value: object) -> tuple[int | str, ...]:

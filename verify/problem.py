@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from verify.options import (
     FILE_SUFFIXES,
     CertificateOptions,
     DataOptions,
+    GeneralizationOptions,
     LossOptions,
     NetworkOptions,
     TrainingOptions,
@@ -31,6 +32,7 @@ from verify.rigor import Rigor
 __all__ = [
     "CertificateOptions",
     "DataOptions",
+    "GeneralizationOptions",
     "LossOptions",
     "NetworkOptions",
     "Problem",
@@ -55,6 +57,7 @@ class Problem:
     loss: LossOptions
     training: TrainingOptions
     certificate: CertificateOptions
+    generalization: GeneralizationOptions = field(default_factory=GeneralizationOptions)
 
     def __post_init__(self) -> None:
         weights = self.loss.weights
@@ -67,6 +70,9 @@ class Problem:
                 f"loss.weights = {weights!r} would be a column or an array of a file, but data.source is "
                 f'{self.data.source}; use "balanced" or a list of positive numbers'
             )
+        classes = self.data.classes
+        if self.generalization.loss == "ramp" and classes is not None and len(classes) > 2:
+            raise ProblemError(f'generalization.loss = "ramp" must have two classes, but data.classes names {len(classes)}')
 
     def to_mapping(self) -> dict[str, dict[str, Any]]:
         """Return sections and keys as they could stand in a problem file, every default filled in.
@@ -83,6 +89,7 @@ _SECTIONS: dict[str, type] = {
     "loss": LossOptions,
     "training": TrainingOptions,
     "certificate": CertificateOptions,
+    "generalization": GeneralizationOptions,
 }
 
 

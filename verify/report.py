@@ -42,10 +42,31 @@ def _parts(verification: Verification) -> list[RenderableType]:
     parts += [Text(line) for line in certificate_lines(verification)]
     if verification.claims:
         parts += [Text(""), claims_table(verification.claims), counts_line(verification)]
-        parts += [Text(f"{claim.id}: {claim.reason}") for claim in verification.claims if NOT_COUNTED in claim.reason]
+        parts += [Text(line) for line in reason_lines(verification.claims)]
+        parts += _waterfall_parts(verification)
+        parts += _unseen_parts(verification)
     parts += [Text(""), Text("sources", style="bold")]
     parts += [Text(f"  {source}") for source in source_lines(verification)]
     return parts
+
+
+def _waterfall_parts(verification: Verification) -> list[RenderableType]:
+    from verify.waterfall.document import reading_lines
+
+    lines = [Text(f"  {line}") for line in reading_lines(verification.waterfall)]
+    return [Text(""), Text("where the slack comes from (floating point)", style="bold"), *lines] if lines else []
+
+
+def _unseen_parts(verification: Verification) -> list[RenderableType]:
+    from verify.unseen_report import COLUMNS, unseen_lines, unseen_rows
+
+    lines, rows = unseen_lines(verification.unseen), unseen_rows(verification.unseen)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("H1", *COLUMNS):
+        table.add_column(name, justify="left" if name == "H1" else "right", no_wrap=name != "H1")
+    for row in rows:
+        table.add_row(*row)
+    return [Text(""), *(Text(line) for line in lines), *([table] if rows else [])] if lines else []
 
 
 def _run_line(verification: Verification) -> str:
@@ -195,7 +216,7 @@ def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
     ):
         table.add_column(name, justify=justify, no_wrap=name != "claim")  # type: ignore[arg-type]
     for claim in claims:
-        verdict = Text(claim.verdict.name, style=STYLES[claim.verdict])
+        verdict = Text(claim.outcome, style=STYLES[claim.verdict])
         checks = sum(count for kind, count in claim.counts.items() if kind is not Verdict.NOT_APPLICABLE)
         title = claim.statement.split(":", 1)[0]
         table.add_row(
@@ -208,6 +229,16 @@ def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
             verdict,
         )
     return table
+
+
+def reason_lines(claims: tuple[CheckedClaim, ...]) -> list[str]:
+    """Why claims are not applicable, those with the same reason in one line, and which checks are not counted."""
+    missing: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim.verdict is Verdict.NOT_APPLICABLE:
+            missing.setdefault(claim.reason, []).append(claim.id)
+    lines = [f"{claim.id}: {claim.reason}" for claim in claims if NOT_COUNTED in claim.reason]
+    return [*lines, *(f"not applicable: {', '.join(names)}: {reason}" for reason, names in missing.items())]
 
 
 def shown_above(value: Fraction, digits: int) -> str:

@@ -9,6 +9,7 @@ import platform
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,10 @@ from verify.rigor import float_above
 from verify.run import MeasuredRun
 from verify.run_guarantee import RunGuarantee
 from verify.setup import Setup, Theta
+from verify.unseen import Unseen, unseen_json
 from verify.verdict import CheckedClaim, Verdict, counted
+from verify.waterfall.document import waterfall_json
+from verify.waterfall.records import Waterfall
 
 SCHEMA = "overparam-result-1"
 DIGITS = 17
@@ -29,9 +33,12 @@ LIBRARIES = ("sympy", "mpmath", "numpy", "scipy", "numba", "python-flint", "scik
 PUBLIC_NAMES = {"rbar": "radius", "eta": "step_size", "L": "smoothness", "R": "ball_radius", "s0": "residual"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
-    """Everything ``overparam verify`` found out. guarantee: what a rigorous certificate says about the float64 run."""
+    """Everything ``overparam verify`` found out.
+
+    guarantee: what a rigorous certificate says about the float64 run. unseen: the run judged on points it was not trained on.
+    """
 
     setup: Setup
     start: Certificate
@@ -42,6 +49,14 @@ class Verification:
     timing: dict[str, float]
     guarantee: RunGuarantee | None = None
     certified_theta: Theta | None = None
+    unseen: Unseen | None = None
+
+    @cached_property
+    def waterfall(self) -> Waterfall | None:
+        """Where each claim loses its slack; None without a certified run. Measured when first asked for, in a second or so."""
+        from verify.waterfall.assembly import waterfall_of
+
+        return waterfall_of(self)
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -55,6 +70,18 @@ class Verification:
         if counts[Verdict.VIOLATED]:
             return 1
         return 0 if self.certificate.certified and not counts[Verdict.UNDECIDED] else 3
+
+    def __repr__(self) -> str:
+        """One line; the fields are arrays and long tables."""
+        from verify.page.page import headline
+
+        return f"Verification({headline(self)})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from verify.page.fragments import verification_html
+
+        return verification_html(self)
 
 
 def outward(value: Fraction, rounding: str) -> str:
@@ -123,6 +150,7 @@ def claim_json(claim: CheckedClaim) -> dict[str, Any]:
         **{name: _finite_or_none(getattr(claim, name)) for name in ("bound", "measured", "error", "slack")},
         "step": claim.step,
         "verdict": claim.verdict.name,
+        "vacuous": claim.vacuous,
         "rigor": claim.rigor.value,
         "counts": {verdict.name: count for verdict, count in claim.counts.items()},
         "reason": claim.reason,
@@ -147,8 +175,8 @@ def sources(verification: Verification) -> list[str]:
     return [f"{name}: {THEOREMS[name].source}" for name in statements_used(verification)]
 
 
-def result_json(verification: Verification, files: dict[str, str]) -> dict[str, Any]:
-    """The whole document. files: name to SHA-256 of what lies beside it."""
+def result_json(verification: Verification, files: dict[str, str], waterfall: bool = True) -> dict[str, Any]:
+    """The whole document. files: name to SHA-256 of what lies beside it. waterfall: whether to measure where claims lose slack."""
     setup, run = verification.setup, verification.run
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -159,7 +187,9 @@ def result_json(verification: Verification, files: dict[str, str]) -> dict[str, 
         "certificate_at_start": certificate_json(verification.start, setup.at_initialization),
         "existence": existence_json(run),
         "floating_point_run": guarantee_json(verification.guarantee),
+        "generalization": unseen_json(verification.unseen),
         "claims": [claim_json(claim) for claim in verification.claims],
+        "waterfall": waterfall_json(verification.waterfall) if waterfall else None,
         "counts": {verdict.name: count for verdict, count in verification.counts.items()},
         "status": verification.status,
         "step_size": verification.step_size,

@@ -45,6 +45,12 @@ def decimal_below(value: Fraction, digits: int) -> Decimal:
     return _decimal(value, digits, ROUND_FLOOR)
 
 
+def shown_probability(value: Fraction, digits: int) -> str:
+    """A probability to so many digits, rounded up; one that was given as a double with no more digits, as it was given."""
+    given = f"{float(value):.{digits}g}"
+    return given if Fraction(float(given)) == value else f"{decimal_above(value, digits).normalize():g}"
+
+
 def _decimal(value: Fraction, digits: int, rounding: str) -> Decimal:
     # One correctly rounded division of two integers taken exactly, so the result is on the side it should be.
     found = Context(prec=digits, rounding=rounding).divide(Decimal(value.numerator), Decimal(value.denominator))

@@ -14,7 +14,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.linearized import WeightChange, weight_change
 from numerics.norms import spectral_norm
+from numerics.rounding import RoundingErrors
 from numerics.snapshots import Drift, Snapshot
 from numerics.training import GradientDescent, Observation, Segment
 from verify.certificate import Certificate
@@ -79,8 +81,20 @@ class Existence:
 
 
 @dataclass(frozen=True)
+class LazyMark:
+    """At a mark after the certification step: the change of the weights since then, the outputs, (n, k), and their errors."""
+
+    change: WeightChange
+    outputs: Array
+    errors: RoundingErrors
+
+
+@dataclass(frozen=True)
 class MeasuredRun:
-    """Everything a run has shown. ``drifts`` are relative to the certified weights, at marks after the certification step."""
+    """Everything a run has shown. ``drifts`` are relative to the certified weights, at marks after the certification step.
+
+    final_theta: the weights at its end; None for runs of other programs. lazy: at the same marks, what lazy training is about.
+    """
 
     trajectory: Trajectory
     marks: tuple[Mark, ...]
@@ -90,6 +104,8 @@ class MeasuredRun:
     drifts: tuple[tuple[int, Drift], ...]
     drift_spectra: tuple[tuple[float, float], ...]
     existence: Existence | None
+    final_theta: Theta | None = None
+    lazy: tuple[LazyMark, ...] = ()
 
 
 def _joined(segments: list[Segment], last: Observation, step_size: float, stopped: str) -> Trajectory:
@@ -126,6 +142,7 @@ class _Run:
         self.drifts: list[tuple[int, Drift]] = []
         self.spectra: list[tuple[float, float]] = []
         self.existence: Existence | None = None
+        self.lazy: list[LazyMark] = []
         self.segments: list[Segment] = []
 
     def go(self) -> MeasuredRun:
@@ -159,6 +176,8 @@ class _Run:
             tuple(self.drifts),
             tuple(self.spectra),
             self.existence,
+            self.theta,
+            tuple(self.lazy),
         )
 
     def _at_mark(self, previous: int, step: int, snapshot: Snapshot, kernel0: Array) -> None:
@@ -170,6 +189,7 @@ class _Run:
             norms = np.asarray(self.certificate.point.signals.operator_norms)
             self.drifts.append((step, self.setup.drift(self.theta, self.certified_theta, norms)))
             self.spectra.append((float(snapshot.eigenvalues[0]), snapshot.errors.eigenvalue))
+            self.lazy.append(lazy_mark(self.setup, self.theta, self.certified_theta, snapshot))
         self.checkpoint[...] = self.theta
 
     def _try_at(self, previous: int, step: int, snapshot: Snapshot) -> None:
@@ -210,6 +230,11 @@ class _Run:
         copy = theta.copy()
         self.descent.advance(copy, steps, 0.0, self.theta0)
         return copy
+
+
+def lazy_mark(setup: Setup, theta: Theta, reference: Theta, snapshot: Snapshot) -> LazyMark:
+    """What lazy training is about at theta, where ``snapshot`` was taken, against the certified weights."""
+    return LazyMark(weight_change(setup.architecture, theta, reference), snapshot.outputs, snapshot.errors)
 
 
 def mark_of(step: int, snapshot: Snapshot, kernel0: Array, loss_errors: tuple[float, float]) -> Mark:

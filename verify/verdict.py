@@ -34,7 +34,8 @@ class CheckedClaim:
     decides (the least possible bound, the largest possible measured value; reversed for a lower bound), with ``error`` the
     uncertainty of their comparison there. slack: bound/measured there (measured/bound for a lower bound); at least 1 exactly where
     the claim holds. step: the run's step of that check. counts: checks by verdict. verdict: the worst of them. lower: whether the
-    bound is one from below. rigor: of the comparison; measured numbers of a run have error bounds, but are not enclosed.
+    bound is one from below. rigor: of the comparison; measured numbers of a run have error bounds, but are not enclosed. vacuous:
+    whether the bound says no more than what is known without it; it may hold nevertheless.
     """
 
     id: str
@@ -50,3 +51,15 @@ class CheckedClaim:
     reason: str
     lower: bool = False
     rigor: Rigor = Rigor.FLOATING_POINT
+    vacuous: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """The verdict as tables show it."""
+        return f"{self.verdict.name}, vacuous" if self.vacuous else self.verdict.name
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from verify.page.fragments import claim_html
+
+        return claim_html(self)

@@ -12,12 +12,15 @@ from theorems.records import Role, Theorem
 from verify.certificate import Certificate, convergence_theorems, refused
 from verify.claims import MeasuredMarks, MeasuredSteps, check_along, check_certificate, not_applicable
 from verify.errors import ProblemError
+from verify.implicit import implicit_regularization
+from verify.lazy import lazy_training
 from verify.problem import Problem
 from verify.remedies import with_remedies
 from verify.result import Verification
 from verify.run import MeasuredRun, Progress, measure_run
 from verify.run_guarantee import run_guarantee
 from verify.setup import Setup, Theta, prepare
+from verify.unseen import judge_run
 from verify.verdict import CheckedClaim
 
 # Where the start is not certified the step is chosen by a pilot: this many steps (but at most this part of the steps asked for)
@@ -29,6 +32,8 @@ PILOT_STEPS = 256
 PILOT_PART = 50
 PILOT_SHARE = 0.5
 STEP_SHARE = 0.9
+# To know its limit the run is continued beyond its last step, by at most so many times the steps that it made.
+FURTHER_STEPS = 1
 
 
 def silent(step: int, steps: int, residual: float) -> None:
@@ -50,9 +55,14 @@ def verify(problem: Problem, progress: Progress = silent) -> Verification:
     certificate = run.certificate if run.certificate.certified else explain(setup, run.certificate)
     start = explain(setup, start) if not start.certified else start
     claims = check_run(setup, certificate, run, step_size)
+    steps = measured_steps(setup, certificate, run, step_size) if certificate.certified else None
+    unseen = judge_run(setup, theta0, run, steps)
+    claims += unseen.claims if unseen is not None else ()
     covered = run_guarantee(setup, run.certified_theta, certificate) if run.certified_theta is not None else None
     timing = {"prepare": prepared - clock, "train": trained - prepared, "check": time.perf_counter() - trained}
-    return Verification(setup, start, certificate, run, step_size, tuple(claims), timing, covered, run.certified_theta)
+    return Verification(
+        setup, start, certificate, run, step_size, tuple(claims), timing, covered, run.certified_theta, unseen=unseen
+    )
 
 
 def certify_only(problem: Problem, weights: Path | None = None) -> Verification:
@@ -124,15 +134,26 @@ def explain(setup: Setup, certificate: Certificate) -> Certificate:
 
 
 def check_run(setup: Setup, certificate: Certificate, run: MeasuredRun, step_size: float) -> list[CheckedClaim]:
-    """Check all claims: those of the certifying theorem and of every other that certifies there too, then the drifts."""
-    along = [theorem for theorem in THEOREMS.values() if theorem.role is Role.ALONG]
+    """Check all claims: those of the certifying theorem and of every other that certifies there too, the drifts, then where the run
+    ends and how far it is from its linearization.
+    """
+    along, limit, lazy = (
+        [theorem for theorem in THEOREMS.values() if theorem.role is role] for role in (Role.ALONG, Role.LIMIT, Role.LAZY)
+    )
     if not certificate.certified:
         assert certificate.failure is not None
         reason = f"no certificate: {certificate.failure.detail}"
-        return [claim for theorem in [*_primary(setup), *along] for claim in not_applicable(theorem, reason)]
+        return [claim for theorem in [*_primary(setup), *along, *limit, *lazy] for claim in not_applicable(theorem, reason)]
     steps, marks = measured_steps(setup, certificate, run, step_size), measured_marks(setup, certificate, run)
     claims = [claim for one in (certificate, *certificate.others) for claim in check_certificate(one, steps)]
-    return claims + [claim for theorem in along for claim in check_along(theorem, certificate, steps, marks)]
+    claims += [claim for theorem in along for claim in check_along(theorem, certificate, steps, marks)]
+    assert run.certified_theta is not None
+    reached = run.trajectory.steps - certificate.step
+    later = None if run.final_theta is None or run.trajectory.stopped == "not finite" else (reached, run.final_theta)
+    most_steps = reached + FURTHER_STEPS * run.trajectory.steps
+    claims += implicit_regularization(setup, certificate, run.certified_theta, most_steps, limit, later).claims
+    at = [step for step, _ in run.drifts]
+    return claims + list(lazy_training(setup, certificate, run.certified_theta, steps, at, lazy, run.lazy).claims)
 
 
 def _primary(setup: Setup) -> list[Theorem]:

@@ -119,7 +119,7 @@ def written_out(plan, x, radius, delta=Fraction(1, 100)):
         if layer == layers and not plan.gaussian_output:
             norm[layer] = math.sqrt(k * sizes[layer - 1])
         else:
-            rows = 0 if sizes[layer] == 1 else math.sqrt(sizes[layer])
+            rows = 0 if layer == layers and k == 1 else math.sqrt(sizes[layer])
             norm[layer] = rows + math.sqrt(sizes[layer - 1]) + tail("operator_norms")
     h, p = {0: x}, {}
     for layer in range(1, layers + 1):

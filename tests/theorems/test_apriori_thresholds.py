@@ -11,8 +11,8 @@ import pytest
 import sympy
 
 from theorems.apriori.blueprint import blueprint
-from theorems.apriori.constants import Prior, initial, path_radius, quotient, settled_radius
-from theorems.apriori.data import Moments, Points, beta_on_ball
+from theorems.apriori.constants import Prior, contradiction, initial, path_radius, quotient, settled_radius
+from theorems.apriori.data import Moments, Points, at_start, beta_on_ball, initial_output
 from theorems.apriori.eigenvalue import Chernoff, Granted, chernoff_epsilon, lambda_start
 from theorems.apriori.scale import scale_threshold, with_output_scale
 from theorems.apriori.threshold import (
@@ -25,7 +25,7 @@ from theorems.apriori.threshold import (
     monotone_from,
     no_radius_certifies,
 )
-from theorems.arithmetic import BALL, FLOAT, SYMBOLIC, working_precision
+from theorems.arithmetic import BALL, FLOAT, SYMBOLIC, lower, upper, working_precision
 from theorems.errors import InputError
 
 ROUNDING = 1e-11  # some hundred operations on positive numbers, each with relative error 2^-53, to powers of at most 2 L
@@ -88,6 +88,18 @@ def test_more_width_never_gives_larger_numbers(layers, output_layer) -> None:
         [-float(largest_step(at, FLOAT)) for at in ats],
     ):
         assert all(b <= a * (1 + ROUNDING) for a, b in zip(values, values[1:], strict=False))
+
+
+@pytest.mark.parametrize("trained", [(True, False, False), (False, True, True), (True, True, True)])
+@pytest.mark.parametrize("output_layer", ["signs", "gaussian"])
+def test_a_hidden_layer_of_one_unit_has_no_smaller_numbers_than_one_of_two(trained, output_layer) -> None:
+    """A row has a norm of at most sqrt(columns) + t, without the root of its one row: that would jump at m = 2."""
+    given_ = prior(3, 1, trained=trained, output_layer=output_layer, failure_probability=Fraction(1, 2))
+    assert monotone_from(given_) == 1
+    narrow, wide = (at_width(given_, width) for width in (1, 2))
+    for number in (quotient, lambda at, arithmetic: initial(at, arithmetic).lambda_max):
+        assert float(number(wide, FLOAT)) <= float(number(narrow, FLOAT)) * (1 + ROUNDING)
+    assert largest_step(narrow, FLOAT) <= largest_step(wide, FLOAT) * (1 + ROUNDING)
 
 
 def test_below_the_first_width_monotonicity_is_not_claimed() -> None:
@@ -155,6 +167,33 @@ def test_an_exact_tie_is_said_to_be_one() -> None:
     found = least_width(given_)
     assert found.width == 101
     assert found.q < 1
+
+
+@pytest.mark.parametrize(("layers", "lambda0"), [(2, Fraction(1, 10**25)), (3, Fraction(1, 10**12)), (2, Fraction(1, 10**45))])
+def test_neighbors_are_told_apart_at_any_width(layers, lambda0) -> None:
+    """At widths above 2^100 the quotients of neighbors differ by less than balls of 128 bits see."""
+    found = least_width(prior(layers, 1, eigenvalue=Granted(lambda0), trained=(True,) + (False,) * (layers - 1)))
+    assert found.width > 1 << 110
+    assert found.decided
+    assert found.q < 1 <= found.q_below
+
+
+def test_weights_that_sum_to_more_than_1_count_in_the_output_bias() -> None:
+    """|b|_nu = |b| (sum nu)^{1/2} of a function that is b everywhere, and ten doubles 1/10 sum to more than 1."""
+    nu = Fraction(0.1)
+    assert 10 * nu > 1
+    plan = blueprint((1, 1, 1), slope=1, curvature=1, points=10, weight_scale=Fraction(1, 1 << 300), bias_scale=1)
+    shares = Prior(plan, None, 1, Granted(1), Fraction(1, 2), centered=False).shares
+    known = at_start(plan, shares, Points(np.zeros(10), np.full(10, nu, dtype=object), 1, 1), BALL)
+    size = initial_output(plan, shares, known, BALL)
+    tail = shares.tail("initial_bias", BALL)
+    assert lower(size) > upper(tail)
+    assert upper(size) ** 2 >= 10 * nu * lower(tail) ** 2
+
+
+def test_a_granted_eigenvalue_above_the_largest_is_a_contradiction() -> None:
+    assert contradiction(prior()) == ""
+    assert "lambda0 must be at most lambda_max" in contradiction(prior(eigenvalue=Granted(10**5)))
 
 
 def test_the_settled_radius_is_valid_and_no_worse() -> None:

@@ -220,6 +220,22 @@ def test_monomials_against_an_exact_recursion(degree: int, a: Fraction, b: Fract
         assert lower(form(pair, BALL)) <= exact <= upper(form(pair, BALL))
 
 
+@pytest.mark.parametrize("name", ["sin", "cos"])
+@pytest.mark.parametrize("size", [1e-4, 1e-16, 1.0, 300.0])
+@pytest.mark.parametrize("rho", [0.5, -0.5, 1.0, -1.0])
+def test_doubles_of_sine_and_cosine_lose_nothing(name: str, size: float, rho: float) -> None:
+    """exp(-(a+b)/2) sinh(c) as a difference of two exponentials would cancel at small variances."""
+    pair = Covariance(size, size, rho * size, (1 - rho * rho) * size * size)
+    mean, c = ORACLE.mpf(size), ORACLE.mpf(rho) * ORACLE.mpf(size)
+    values = ORACLE.exp(-mean) * ORACLE.sinh(c), ORACLE.exp(-mean) * ORACLE.cosh(c)
+    own = CLOSED_FORMS[name]
+    for form, value in zip((own.value, own.slope), values if name == "sin" else values[::-1], strict=True):
+        assert float(form(pair, FLOAT)) == pytest.approx(float(value), rel=1e-13)
+        enclosure = form(covariance(size, size, Fraction(rho * size), BALL), BALL)
+        assert float(enclosure.mid()) == pytest.approx(float(value), rel=1e-14)
+        assert upper(enclosure) - lower(enclosure) <= 1e-20 * abs(float(value))
+
+
 def test_the_catalogue_is_covered() -> None:
     for name in ACTIVATIONS:
         dual = dual_activation(name)

@@ -21,6 +21,8 @@ ZERO = np.array([A, B, 0 * A])
 MULTIPLE = np.array([A, B, 2 * A])
 PAIRS = np.array([A, B, C, A + B, -A, -B, -C, -A - B])
 STRETCHED = np.array([A, B, C, A + B, -2 * A, -4 * B, -C, -A / 2 - B / 2])
+NEGATIVE = np.array([A, B, -2 * A])
+PLANE = np.diag([1.0, 1.0, 0.0])  # two coordinates of three
 MANY = GENERATOR.standard_normal((7, 3))
 
 # activation, hidden layers, points, a word of the reason; then what breaks one hypothesis.
@@ -35,6 +37,10 @@ CASES: list[tuple[str, int, Any, str, dict[str, Any]]] = [
     ("relu", 3, MULTIPLE, "multiple", {"bias_scale": 0.5}),
     ("relu", 3, MULTIPLE, "multiple", {"activation": "gelu"}),
     ("leaky_relu(0.1)", 2, MULTIPLE, "multiple", {"points": np.array([A, B, -2 * A])}),
+    ("abs", 2, NEGATIVE, "negative multiple", {"activation": "relu"}),
+    ("abs", 1, NEGATIVE, "negative multiple", {"bias_scale": 0.5}),
+    ("s**3", 1, NEGATIVE, "negative multiple", {"activation": "s**3 + s"}),
+    ("s + s**2", 1, MANY[:6] @ PLANE, "without a constant term", {"points": MANY[:5] @ PLANE}),
     ("relu", 1, PAIRS, "opposite pairs", {"hidden_layers": 2}),
     ("relu", 1, STRETCHED, "opposite pairs", {"bias_scale": 0.5}),
     ("relu", 1, PAIRS, "opposite pairs", {"points": PAIRS[[0, 1, 2, 4, 5, 6]]}),
@@ -69,6 +75,46 @@ def test_reasons(name: str, depth: int, points: Any, word: str, broken: dict[str
     points = broken.get("points", points)
     assert exact_zero(other, gram_of(points)) is None
     assert smallest(other, points)[1] > 1e-9  # the hypothesis was needed
+
+
+# activation, points, a word of the reason: the NTK of the first layer alone; then points for which it is regular.
+FIRST_LAYER: list[tuple[str, Any, str, Any]] = [
+    ("softplus", ZERO, "zero", OPPOSITE),
+    ("cos", ZERO, "zero", np.array([A, B])),
+    ("1 + s", OPPOSITE, "odd", np.array([A, B])),
+    ("sigmoid", OPPOSITE, "odd", np.array([A, B, -2 * A])),
+    ("1 + s**2", MULTIPLE, "positive multiple", np.array([A, B, C])),
+    ("1 + s**3", NEGATIVE, "negative multiple", np.array([A, B, C])),
+    ("1 + s + s**2", MANY[:6] @ PLANE, "without a constant term", MANY[:5] @ PLANE),
+]
+
+
+@pytest.mark.parametrize(("name", "points", "word", "regular"), FIRST_LAYER)
+def test_without_the_output_layer_there_are_more_reasons(name: str, points: Any, word: str, regular: Any) -> None:
+    alone, both = (wide_network(name, 1, trained=moves) for moves in ((True, False), (True, True)))
+    gram = gram_of(points)
+    found = exact_zero(alone, gram, tangent=True)
+    assert found is not None
+    assert word in found.reason
+    ntk, nngp = (
+        np.linalg.eigvalsh(kernel) for kernel in (limit_kernels(alone, points, FLOAT).ntk, limit_kernels(alone, points, FLOAT).nngp)
+    )
+    assert abs(ntk[0]) < 1e-14 * ntk[-1]
+    # Each hypothesis is needed: the kernel, the layers that move, no biases, and the points.
+    assert nngp[0] > 1e-9 * nngp[-1]
+    assert exact_zero(alone, gram) is None
+    others = (both, wide_network(name, 1, bias_scale=1, trained=(True, False)))
+    for network, at in (*((network, points) for network in others), (alone, regular)):
+        assert exact_zero(network, gram_of(at), tangent=True) is None
+        values = np.linalg.eigvalsh(limit_kernels(network, at, FLOAT).ntk)
+        assert values[0] > 1e-9 * values[-1]
+
+
+def test_at_any_depth_a_zero_point_has_no_derivative_in_the_first_layer() -> None:
+    network = wide_network("cos", 3, trained=(True, False, False, False))
+    assert exact_zero(network, gram_of(ZERO), tangent=True) is not None
+    assert not limit_kernels(network, ZERO, FLOAT).ntk[2].any()
+    assert exact_zero(wide_network("sigmoid", 2, trained=(True, False, False)), gram_of(OPPOSITE), tangent=True) is None
 
 
 @pytest.mark.parametrize("trained", [(True, False), (False, True)])

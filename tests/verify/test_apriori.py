@@ -25,8 +25,8 @@ from theorems.ball import SignalsAtPoint, ball_bounds
 from theorems.errors import InputError
 from theorems.infinite_kernel import Normalization, limit_kernels, wide_network
 from theorems.laws import sphere, student
-from verify.apriori import (
-    certificate_of,
+from verify.apriori.certificate import certificate_of
+from verify.apriori.prior import (
     optimized,
     optimized_weights,
     plan_of,

@@ -20,7 +20,8 @@ from theorems.arithmetic import BALL, FLOAT, working_precision
 from theorems.ball import ball_bounds
 from theorems.errors import InputError
 from theorems.grammar import T, Y
-from verify.apriori import assumed_from_limit, certificate_of, eigenvalue_of, loss_numbers, prior_of
+from verify.apriori.certificate import certificate_of
+from verify.apriori.prior import assumed_from_limit, eigenvalue_of, loss_numbers, prior_of
 from verify.data import load_data
 from verify.errors import ProblemError
 from verify.expressions import loss_of

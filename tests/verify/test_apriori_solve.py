@@ -14,10 +14,11 @@ from theorems.apriori.threshold import at_width, closed_form_square_root, no_rad
 from theorems.arithmetic import BALL, FLOAT
 from theorems.errors import InputError
 from theorems.infinite_kernel import Normalization, limit_kernels
-from verify.apriori import certificate_of, eigenvalue_of, prior_of
-from verify.apriori_factors import factors_of
-from verify.apriori_solve import ratios_of, solve, solve_label_scale, solve_output_scale, solve_width
-from verify.apriori_step import largest_eigenvalue, solve_largest_step, step_at
+from verify.apriori.certificate import certificate_of
+from verify.apriori.factors import factors_of
+from verify.apriori.prior import eigenvalue_of, prior_of
+from verify.apriori.solve import ratios_of, solve, solve_label_scale, solve_output_scale, solve_width
+from verify.apriori.step import largest_eigenvalue, solve_largest_step, step_at
 from verify.data import load_data
 from verify.errors import ProblemError
 from verify.infinite_width import wide_network_of
@@ -57,6 +58,21 @@ def test_the_width_of_one_hidden_layer_is_the_closed_form(loss) -> None:
     assert not certificate_of(below).certified
     assert found.budget.total == found.certificate.failure_probability == Fraction(0.01)
     assert any("every larger width" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("unknown", ["width", "output_scale", "label_scale"])
+def test_an_eigenvalue_that_no_network_has_certifies_nothing(unknown) -> None:
+    """With lambda0 = 1e5 every hypothesis of Theorem A-square holds and its rate is below -1000."""
+    given = problem()
+    data = data_of(given)
+    with pytest.raises(ProblemError, match="lambda0 must be at most lambda_max"):
+        solve(given, data, unknown, lambda0=Fraction(10**5))
+    prior = prior_of(given, data, eigenvalue=eigenvalue_of(given, data, Fraction(10**5)))
+    found = certificate_of(prior)
+    assert not found.certified
+    assert found.refused[0] == "spectrum"
+    with pytest.raises(ProblemError, match="lambda0 must be at most lambda_max"):
+        solve_largest_step(given, data, lambda0=Fraction(10**5))
 
 
 def test_factors_multiply_to_q_and_terms_to_beta() -> None:

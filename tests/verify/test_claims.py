@@ -8,7 +8,7 @@ import sympy
 
 from theorems.arithmetic import Interval
 from theorems.records import Claim, Scope
-from verify.claims import MeasuredSteps, around, check, check_iterated, seen_steps, step_symbols
+from verify.claims import MeasuredSteps, around, check, check_iterated, check_resolved, seen_steps, step_symbols
 from verify.verdict import Verdict
 
 X, Y = sympy.Symbol("x", positive=True), sympy.Symbol("y", positive=True)
@@ -43,6 +43,37 @@ def test_verdict_follows_from_the_ends(
     steps = np.array([7])
     assert check(UPPER, "T", values, steps).verdict is upper
     assert check(LOWER, "T", values, steps).verdict is lower
+
+
+@pytest.mark.parametrize(
+    ("measured", "share", "verdict"),
+    [
+        ((0.9, 1.0), 1.0, Verdict.HOLDS),
+        ((0.6, 1.0), 1.0, Verdict.NOT_APPLICABLE),  # an error of 1/5 of the bound, also where it would hold
+        ((0.9, 1.0), 0.1, Verdict.NOT_APPLICABLE),  # or of a half of what the claim says
+        ((0.9, 1.1), 1.0, Verdict.UNDECIDED),
+        ((0.9, 3.0), 1.0, Verdict.NOT_APPLICABLE),
+        ((1.1, 30.0), 1.0, Verdict.VIOLATED),  # however badly it is known
+        ((float("nan"), 1.0), 1.0, Verdict.UNDECIDED),
+        ((-float("inf"), float("inf")), 1.0, Verdict.NOT_APPLICABLE),
+    ],
+)
+def test_what_the_measurement_does_not_resolve_is_no_check(measured: tuple[float, float], share: float, verdict: Verdict) -> None:
+    found = check_resolved(UPPER, "T", {"x": interval(measured), "y": interval((1, 1))}, np.array([7]), share)
+    assert found.verdict is verdict
+    if verdict is Verdict.NOT_APPLICABLE:
+        assert "the error of measurement" in found.reason
+        assert found.counts[Verdict.NOT_APPLICABLE] == 1
+
+
+def test_a_lower_bound_is_resolved_alike_and_what_is_left_out_is_told() -> None:
+    bound = interval((1, 1), (1, 1), (1, 1))
+    found = check_resolved(LOWER, "T", {"x": interval((1, 1.1), (1, 3), (-9, 0.9)), "y": bound}, np.arange(3))
+    assert found.verdict is Verdict.VIOLATED
+    found = check_resolved(LOWER, "T", {"x": interval((1, 1.1), (1, 3), (-9, 1.1)), "y": bound}, np.arange(3))
+    assert found.verdict is Verdict.HOLDS
+    assert found.counts[Verdict.HOLDS] == 1
+    assert "2 further not counted as checks" in found.reason
 
 
 def test_one_bad_check_decides_the_claim_and_all_are_counted() -> None:

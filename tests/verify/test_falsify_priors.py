@@ -16,7 +16,7 @@ from numerics.activations import builtin_activation
 from theorems.arithmetic import FLOAT, BallArithmetic, working_precision
 from theorems.catalogue import THEOREMS, theorem
 from theorems.records import Role
-from verify.falsify import displaced, prior_laws, prior_networks, prior_widths
+from verify.falsify import displaced, prior_changes, prior_laws, prior_networks, prior_steps, prior_widths
 from verify.falsify.families import family_of
 from verify.falsify.prior_laws import HiddenUnits, Sample
 from verify.falsify.prior_networks import DRAWN_NETWORKS, tails_of
@@ -30,7 +30,10 @@ KNOWN = {
     "F-moments": prior_laws._sample_known,
     "F-chernoff": prior_laws._unit_known,
     "F-width": prior_widths._width_known,
+    "F-any-step": prior_steps._known,
+    "F-scale": prior_changes._scale_known,
     "G-step": prior_widths._transfer_known,
+    "G-persistence": prior_changes._persistence_known,
 }
 
 

@@ -14,7 +14,9 @@ from sympy import sqrt
 from theorems.catalogue import THEOREMS, theorem
 from theorems.records import Theorem
 from theorems.statements import apriori as prior
+from theorems.statements import generalization as unseen
 from theorems.statements import notation as n
+from theorems.statements import threshold
 from theorems.statements.composite_plus import sigma_tilde
 from theorems.statements.descent import L_J, k0
 from theorems.statements.inexact import c1
@@ -63,6 +65,18 @@ PLANTED = {
     "Cantelli with 2 n": with_constant("F-moments", prior.cantelli, lambda e: e.subs(prior.n, 2 * prior.n)),
     "eps with exponent eps^2": with_constant("F-chernoff", prior.epsilon, lambda e: e / 2),
     "width without its square": with_constant("F-width", prior.width, lambda e: sqrt(e)),
+    "a step for any loss without q in its denominator": with_constant(
+        "F", n.eta, lambda e: 2 * (prior.target - n.q) / ((1 + sqrt(1 - prior.target)) * L_J)
+    ),
+    "any step without the radius": with_constant("F-any-step", n.eta, lambda e: 2 * (1 - n.q / prior.target) / L_J),
+    "any step without the quotient": with_constant("F-any-step", n.eta, lambda e: e.subs(prior.target, 1)),
+    "a quotient below that of the flow": with_constant("F-any-step", n.q, lambda e: e * sqrt(n.L / n.mu)),
+    "q against the square of the scale": with_constant("F-scale", threshold.q_scaled, lambda e: e / threshold.scale),
+    "H1 with half the curvature": with_constant("H1", unseen.curvature_term, lambda e: e / 2),
+    "H1 without the linearization": with_constant("H1", unseen.linear_term, lambda e: 0 * e),
+    "H1 without the deviation": with_constant("H1", unseen.deviation_term, lambda e: e / 10),
+    "Lip of a centered network without the start": with_constant("H2", unseen.lipschitz, lambda e: unseen.alpha * unseen.gain),
+    "half the transport": with_bound("H2", "H2-risk", lambda e: e / 2),
     "a step at the limit of lambda_max": with_constant("G-step", n.eta, lambda e: e * sympy.Rational(101, 100)),
 }
 
@@ -90,6 +104,10 @@ def test_a_wrong_constant_is_found_and_its_script_shows_it(name) -> None:
     assert printed["bound"] == pytest.approx(found.outcome.bound, rel=1e-6, abs=1e-12)
 
 
+# B3 adds two parts outside the range, of theta_inf and of theta*, which are not known to be attained together.
+NOT_ATTAINED = {"B3": 0.66}
+
+
 @pytest.mark.parametrize("name", THEOREMS)
 def test_no_counterexample_to_what_is_stated(name) -> None:
     result = falsify(theorem(name), examples=10, rounds=1)
@@ -98,7 +116,7 @@ def test_no_counterexample_to_what_is_stated(name) -> None:
     assert result.search.admitted > 10
     # An attack is an attack: some bound is nearly attained, and by the ratios of balls none is exceeded.
     ratios = [item.outcome.ratio for item in result.search.tightest.values()]
-    assert max(ratios) > 0.95
+    assert max(ratios) > NOT_ATTAINED.get(name, 0.95)
     assert max(ratios) <= 1 + 1e-15
     assert not any(item.outcome.violated for item in result.search.tightest.values())
     program, claim = script(result)

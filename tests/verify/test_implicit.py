@@ -106,6 +106,29 @@ def test_theta_inf_from_an_early_end_agrees_with_a_late_one(small: Verification)
     assert norm(late.theta - reached(small)) <= left
 
 
+def test_the_run_goes_on_where_it_ended(small: Verification) -> None:
+    """From its last step, to the same limit; and its weights stay what they are."""
+    assert small.run is not None
+    assert small.run.final_theta is not None
+    made, kept = small.run.trajectory.steps - small.certificate.step, small.run.final_theta.copy()
+    found = run_end(small.setup, small.certificate, reached(small), made + 100, (made, small.run.final_theta))
+    again = run_end(small.setup, small.certificate, reached(small), 20000)
+    assert made <= found.steps <= made + 100
+    assert norm(found.theta - again.theta) <= found.error + again.error
+    assert np.array_equal(small.run.final_theta, kept)
+    early = run_end(small.setup, small.certificate, reached(small), 60, (20, run_after(small, 20)))
+    straight = run_end(small.setup, small.certificate, reached(small), 60)
+    assert early.steps == straight.steps == 60
+    assert np.array_equal(early.theta, straight.theta)
+
+
+def run_after(found: Verification, steps: int) -> np.ndarray:
+    assert found.step_size is not None
+    theta = reached(found).copy()
+    found.setup.descent(found.step_size).advance(theta, steps, 0.0, reached(found))
+    return theta
+
+
 def test_the_part_outside_the_range_is_the_explicit_projection(small: Verification, regular: ImplicitRegularization) -> None:
     setup, theta0 = small.setup, reached(small)
     data, a, phi = setup.dataset, setup.architecture, setup.activation_kernel
@@ -178,38 +201,59 @@ def test_where_a_premise_fails_nothing_is_known_of_the_nearest(changed: dict[str
     assert computed_distance(**{**given, **changed}) == math.inf
 
 
-@pytest.mark.parametrize("claim", CLAIMS)
-def test_a_value_beyond_its_bound_is_a_violation(regular: ImplicitRegularization, claim: str) -> None:
-    """5% beyond the bound that the same claim has with the true values; the other values stay."""
-    record = next(item for item in RECORDS if claim in [c.id for c in item.claims])
+def forged(regular: ImplicitRegularization, claim: str, factor: float) -> tuple[str, float]:
+    """The quantity that decides a claim, and its value at ``factor`` times the bound that the claim has with the true values."""
     true = next(item for item in regular.claims if item.id == claim)
     assert true.bound is not None
-    beyond = (1.05 if not true.lower else 0.95) * true.bound
+    beyond = factor * true.bound
     nearest = float(regular.values["nearest"].lower)
     sums = float(regular.values["nearest"].upper + regular.values["travelled"].upper)
-    name, value = {
+    return {
         "B1": ("outside", beyond),
         "B2": ("excess", beyond),
         "B2-second": ("excess", beyond),
         "B3": ("deviation", beyond),
-        "B4": ("travelled", beyond * nearest * 1.01),
+        "B4": ("travelled", beyond * nearest),
         "B4-second": ("excess", beyond * nearest),
         "B5": ("excess", beyond / sums),
     }[claim]
-    forged = {**regular.values, name: Interval(np.asarray(value), np.asarray(value))}
-    found = checked([record], regular.end, forged, 0, False, "")
-    assert next(item for item in found if item.id == claim).verdict is Verdict.VIOLATED
+
+
+def verdict_with(regular: ImplicitRegularization, claim: str, name: str, low: float, high: float) -> Verdict:
+    record = next(item for item in RECORDS if claim in [c.id for c in item.claims])
+    values = {**regular.values, name: Interval(np.asarray(low), np.asarray(high))}
+    found = checked([record], regular.end, values, 0, False, "")
+    return next(item for item in found if item.id == claim).verdict
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_a_value_that_is_not_known_well_is_undecided(regular: ImplicitRegularization, claim: str) -> None:
+def test_a_value_beyond_its_bound_is_a_violation(regular: ImplicitRegularization, claim: str) -> None:
+    """5% beyond the bound, and also where the value is known so badly that it would not be counted as a check."""
+    lower = claim == "B5"
+    name, value = forged(regular, claim, 0.95 if lower else 1.06)
+    assert verdict_with(regular, claim, name, value, value) is Verdict.VIOLATED
+    ends = (value - 10 * abs(value), value) if lower else (value, 10 * value)
+    assert verdict_with(regular, claim, name, *ends) is Verdict.VIOLATED
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_value_on_its_bound_is_undecided(regular: ImplicitRegularization, claim: str) -> None:
+    name, value = forged(regular, claim, 1.0)
+    error = 1e-3 * value
+    assert verdict_with(regular, claim, name, value - error, value + error) is Verdict.UNDECIDED
+    assert verdict_with(regular, claim, name, math.nan, value) is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_value_that_is_not_known_well_is_no_check_and_told(regular: ImplicitRegularization, claim: str) -> None:
     record = next(item for item in RECORDS if claim in [c.id for c in item.claims])
     vague = {
         name: Interval(np.asarray(0.0 if name != "nearest" else 1e-3), np.asarray(1e6 if name != "nearest" else float(x.upper)))
         for name, x in regular.values.items()
     }
-    found = checked([record], regular.end, vague, 0, False, "")
-    assert next(item for item in found if item.id == claim).verdict is Verdict.UNDECIDED
+    found = next(item for item in checked([record], regular.end, vague, 0, False, "") if item.id == claim)
+    assert found.verdict is Verdict.NOT_APPLICABLE
+    assert found.reason.startswith("nothing to check: the error of measurement, ")
 
 
 def test_hypotheses_that_fail_are_named(regular: ImplicitRegularization) -> None:

@@ -41,6 +41,20 @@ def test_circle() -> None:
     assert str(eight).startswith("exactly 0: one hidden relu layer")
 
 
+def test_a_kernel_of_two_orthogonal_points_is_enclosed_and_zero_is_written_without_a_sign() -> None:
+    found = limit_spectrum(wide_network("tanh", 2), [[1.0, 0.0], [0.0, 1.0]]).tangent
+    assert found.zero is None
+    assert 0.58 < found.lower <= found.upper < 0.59
+    assert str(infinite_width.LimitEigenvalue(Fraction(0), Fraction(1), None, None)) == "in [0.0, 1.0]"
+
+
+def test_only_the_tangent_kernel_is_zero_where_the_first_layer_moves_alone() -> None:
+    found = limit_spectrum(wide_network("softplus", 1, trained=(True, False)), [[0.0, 0.0], [1.0, 2.0]])
+    assert found.tangent.zero is not None
+    assert found.covariance.zero is None
+    assert found.covariance.lower > 0
+
+
 def test_a_circle_of_doubles_says_what_it_is_near() -> None:
     angles = np.arange(8) * np.pi / 4
     found = limit_spectrum(wide_network("relu", 1), np.stack([np.cos(angles), np.sin(angles)], axis=1))

@@ -66,6 +66,19 @@ def test_displacements_are_those_of_the_run(small: Verification, lazy: LazyTrain
         np.testing.assert_allclose(lazy.changes[index].layers, drift.layer_displacements, rtol=1e-12)
 
 
+def test_what_the_run_saw_is_what_a_repeated_run_sees(small: Verification, lazy: LazyTraining) -> None:
+    assert small.run is not None
+    assert small.step_size is not None
+    assert small.certified_theta is not None
+    steps = measured_steps(small.setup, small.certificate, small.run, small.step_size)
+    at = [step for step, _ in small.run.drifts]
+    found = lazy_training(small.setup, small.certificate, small.certified_theta, steps, at, looks=small.run.lazy)
+    assert found.claims == lazy.claims
+    for name, value in lazy.values.items():
+        np.testing.assert_array_equal(found.values[name].lower, value.lower)
+        np.testing.assert_array_equal(found.values[name].upper, value.upper)
+
+
 def test_the_linearized_run_is_gradient_descent_on_the_linear_model(small: Verification, lazy: LazyTraining) -> None:
     """Step by step in parameters, with the explicit Jacobian at the certified weights."""
     setup, theta0 = small.setup, small.certified_theta

@@ -95,7 +95,8 @@ def test_the_page_fetches_nothing_and_has_a_figure_for_each_kind(written) -> Non
     assert all(target.startswith("#") for target in page.fetched), page.fetched
     assert "script" not in page.tags
     assert "url(http" not in text
-    assert text.count("<figure") == 3
+    chains = json.loads((out / "result.json").read_text())["waterfall"]["chains"]
+    assert text.count("<figure") == 3 + len(chains) == 3 + 12
     assert INK not in text
 
 

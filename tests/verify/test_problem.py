@@ -17,6 +17,7 @@ from verify.errors import ProblemError
 from verify.problem import (
     CertificateOptions,
     DataOptions,
+    GeneralizationOptions,
     LossOptions,
     NetworkOptions,
     TrainingOptions,
@@ -125,6 +126,14 @@ BAD_VALUES: list[tuple[str, str, Any, list[str]]] = [
     ("certificate", "failure_probability", 0.0, ["between 0 and 1", "0.0 (float)"]),
     ("certificate", "failure_probability", 1, ["between 0 and 1", "1 (int)"]),
     ("certificate", "failure_probability", NAN, ["nan (float)"]),
+    ("generalization", "held_out", 1, ["true or false", "1 (int)"]),
+    ("generalization", "loss", "clip", ['"clipped" or "ramp"', "did you mean 'clipped'"]),
+    ("generalization", "loss", None, ["None (NoneType)"]),
+    ("generalization", "clip", 0, ["positive finite number", "0 (int)"]),
+    ("generalization", "clip", NAN, ["nan (float)"]),
+    ("generalization", "margin", 1.0, ['belongs to generalization.loss = "ramp"', "'clipped'", "1.0 (float)"]),
+    ("generalization", "first_radius", -1, ['"1/output_scale" or a positive finite number', "-1 (int)"]),
+    ("generalization", "first_radius", "1/alpha", ["'1/alpha' (str)"]),
 ]
 
 
@@ -155,7 +164,7 @@ def test_a_bad_value_is_refused_with_its_key_and_the_value(section: str, key: st
 BAD_MAPPINGS: list[tuple[Any, list[str]]] = [
     ({"netwrok": {}}, ["'netwrok'", "did you mean 'network'"]),
     ({"hidden": [64]}, ["'hidden'", "[network]"]),
-    ({"colour": {}}, ["'colour'", "'data', 'network', 'loss', 'training', 'certificate'"]),
+    ({"colour": {}}, ["'colour'", "'data', 'network', 'loss', 'training', 'certificate', 'generalization'"]),
     ({"network": {"hiden": [64]}}, ["'hiden'", "[network]", "did you mean 'hidden'"]),
     ({"training": {"speed": 3}}, ["'speed'", "[training]"]),
     ({"training": {"xyz": 3}}, ["'xyz'", "step_size, steps, stop_residual"]),
@@ -177,6 +186,11 @@ BAD_MAPPINGS: list[tuple[Any, list[str]]] = [
         {"data": {"source": "x.csv"}, "loss": {"name": "weighted_square", "weights": "balanced"}},
         ["balanced", "data.classes"],
     ),
+    ({"generalization": {"loss": "ramp", "clip": 1.0}}, ["generalization.clip", '"clipped"', "'ramp'", "1.0 (float)"]),
+    ({"generalization": {"loss": "ramp"}, "data": {"classes": [1, 2, 3]}}, ["generalization.loss", "two classes", "names 3"]),
+    ({"generalization": {"heldout": False}}, ["'heldout'", "[generalization]", "did you mean 'held_out'"]),
+    ({"generalisation": {}}, ["did you mean 'generalization'"]),
+    ({"margin": 1.0}, ["key of section [generalization]"]),
     ({"network": {"hidden": [8, 8], "trained": [1, 4]}}, ["network.trained", "from 1 to 3", "4 (int)"]),
 ]
 
@@ -214,6 +228,7 @@ def test_the_built_in_problem_is_the_documented_one() -> None:
         "loss": {"name": "square"},
         "training": {"step_size": "certified", "steps": 20000, "stop_residual": 1e-10},
         "certificate": {"rigor": "floating point", "failure_probability": 0.01},
+        "generalization": {"held_out": True, "loss": "clipped", "clip": 0.5, "first_radius": "1/output_scale"},
     }
 
 
@@ -229,6 +244,7 @@ def test_defaults_that_depend_on_the_source_or_the_loss_are_filled_in() -> None:
     assert (problem.data.dimension, problem.data.degrees_of_freedom) == (16, 5.0)
     assert problem.loss.ridge == 0.1
     assert problem_from_mapping({"data": {"source": "cube"}}, Path()).data.degrees_of_freedom is None
+    assert problem_from_mapping({"generalization": {"loss": "ramp"}}).generalization.margin == 1.0
     for name in ("log_cosh", "pseudo_huber", "logistic"):
         assert LossOptions(name=name, ridge=0).ridge == 0.0
 
@@ -249,6 +265,7 @@ def test_records_made_in_python_pass_the_same_door() -> None:
         lambda: LossOptions(name="cube root"),
         lambda: TrainingOptions(steps=False),
         lambda: CertificateOptions(failure_probability=2.0),
+        lambda: GeneralizationOptions(clip=-1.0),
         lambda: dataclasses.replace(built_in_problem().network, hidden=()),
     ):
         with pytest.raises(ProblemError):
@@ -296,7 +313,9 @@ def mappings(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     training = {"step_size": draw(st.just("certified") | scales()), "steps": draw(widths())}
     training["stop_residual"] = draw(scales() | st.just(0.0))
     certificate = {"failure_probability": draw(st.floats(0, 1, exclude_min=True, exclude_max=True))}
+    judged: dict[str, Any] = draw(st.sampled_from([{"clip": 2, "held_out": False}, {"first_radius": 0.5}]))
     sections = {"data": data, "network": network, "loss": loss, "training": training, "certificate": certificate}
+    sections["generalization"] = judged
     optional = [
         (name, key)
         for name, table in sections.items()

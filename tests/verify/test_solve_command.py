@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from verify.commands import cli
 from verify.problem import Problem, load_problem
-from verify.solve_start import with_scale, with_width
+from verify.rigor import shown_probability
+from verify.solving.start import with_scale, with_width
 from verify.verification import certify_only
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -126,6 +127,27 @@ def test_the_example_of_the_page_is_what_the_command_prints() -> None:
     assert [line.rstrip() for line in done.output.splitlines()] == block[1].splitlines()
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Fraction(0.01), "0.01"),  # as it was given, though the double is a little more than 1/100
+        (Fraction(0.1234564), "0.123457"),
+        (Fraction(0.01) / 3, "0.00333334"),
+        (Fraction(1, 10**12) / 7, "1.42858E-13"),
+    ],
+)
+def test_probabilities_are_rounded_up(value: Fraction, shown: str) -> None:
+    assert shown_probability(value, 6) == shown.lower()
+    assert float(shown) >= float(value)
+
+
+def test_an_output_scale_of_more_digits_is_shown_as_it_is(tmp_path: Path) -> None:
+    text = Path(write(tmp_path, hidden="[512]")).read_text().replace("[network]", "[network]\noutput_scale = 1.2345678")
+    path = tmp_path / "scaled.toml"
+    path.write_text(text)
+    assert "output scale 1.2345678," in run(str(path), "--solve", "output_scale").output
+
+
 BAD = {
     "unknown": (("--solve", "witdh"), {}, "output_scale"),
     "target 0": (("--solve", "width", "--target", "0"), {}, "--target"),
@@ -135,6 +157,8 @@ BAD = {
     "lambda0 negative": (("--solve", "width", "--lambda0=-0.1"), {}, "--lambda0"),
     "lambda0 over zero": (("--solve", "width", "--lambda0", "1/0"), {}, "--lambda0"),
     "lambda0 nan": (("--solve", "width", "--lambda0", "nan"), {}, "--lambda0"),
+    "lambda0 too small": (("--solve", "width", "--lambda0", "1e-400"), {}, "--lambda0"),
+    "lambda0 too large": (("--solve", "width", "--lambda0", "1e400"), {}, "--lambda0"),
     "lambda0 huge": (("--solve", "width", "--lambda0", "1e999999999"), {}, "--lambda0"),
     "lambda0 code": (("--solve", "width", "--lambda0", "__import__('os')"), {}, "--lambda0"),
     "options without a question": (("--target", "0.5"), {}, "--solve"),

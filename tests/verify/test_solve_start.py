@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from theorems.arithmetic import FLOAT
 from theorems.ball import ball_bounds
-from verify import solve_start
-from verify.apriori import prior_of
+from verify.apriori.prior import prior_of
 from verify.data import load_data
 from verify.errors import ProblemError
 from verify.problem import Problem, problem_from_mapping
 from verify.setup import prepare
-from verify.solve_document import problem_text
-from verify.solve_factors import factor_table, sentences
-from verify.solve_search import Bracket, bracket
-from verify.solve_start import StartAnswer, solvable, solve_at_start
+from verify.solving import start as solve_start
+from verify.solving.document import problem_text
+from verify.solving.factors import factor_table, sentences
+from verify.solving.search import Bracket, bracket
+from verify.solving.start import StartAnswer, solvable, solve_at_start
 from verify.verification import certify_only
 
 

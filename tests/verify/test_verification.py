@@ -11,6 +11,8 @@ import pytest
 from mpmath import mp
 
 from numerics.network import Architecture
+from theorems.catalogue import THEOREMS
+from theorems.records import Role
 from verify.problem import built_in_problem, problem_from_mapping
 from verify.result import Verification, certificate_arrays
 from verify.setup import prepare
@@ -18,6 +20,9 @@ from verify.verdict import Verdict
 from verify.verification import certify_only, check_run, verify
 
 CLAIMS = ["A-a", "A-b", "A-c", "A-d", "A-e", "A0-descent", "E-forward", "E-jacobian", "E-kernel", "C1"]
+CLAIMS += ["B1", "B2", "B2-second", "B3", "B4", "B4-second", "B5"]
+CLAIMS += ["C2", "C2-layers", "C2-neurons", "C3", "C3-sum", "H1-risk", "H2-lipschitz", "H2-risk"]
+WITHOUT_CERTIFICATE = ("H1", "H2")
 
 
 def problem(**sections: dict[str, Any]) -> Any:
@@ -193,7 +198,7 @@ def test_refused_with_the_reason_and_measured_all_the_same(sections: dict[str, A
     assert found.run.trajectory.residual[-1] < found.run.trajectory.residual[0]
     assert found.certificate.failure is not None
     assert reason in found.certificate.failure.detail
-    assert {claim.verdict for claim in found.claims} == {Verdict.NOT_APPLICABLE}
+    assert {claim.verdict for claim in found.claims if claim.theorem not in WITHOUT_CERTIFICATE} == {Verdict.NOT_APPLICABLE}
 
 
 def test_equal_points_refuse_the_certificate(tmp_path: Path) -> None:
@@ -297,12 +302,16 @@ def test_remedies_that_scale_are_named_only_where_they_are_exact(tmp_path: Path)
     assert not {"output_scale", "label_scale"} & set(failure.remedies)
 
 
-def test_a_run_certified_at_its_last_step_has_nothing_to_check() -> None:
+def test_a_run_certified_at_its_last_step_has_nothing_to_check_before_its_limit() -> None:
+    """To know its limit it is continued by as many steps again."""
     longer = verify(problem())
     found = verify(problem(training={"steps": longer.certificate.step, "step_size": longer.step_size}))
     assert found.certificate.certified
     assert found.certificate.step == longer.certificate.step
-    assert {claim.verdict for claim in found.claims} == {Verdict.NOT_APPLICABLE}
+    along = [claim for claim in found.claims if THEOREMS[claim.theorem].role in (Role.CONVERGENCE, Role.ALONG, Role.LAZY)]
+    assert {claim.verdict for claim in along} == {Verdict.NOT_APPLICABLE}
+    limit = {claim.id: claim.verdict for claim in found.claims if THEOREMS[claim.theorem].role is Role.LIMIT}
+    assert set(limit.values()) <= {Verdict.HOLDS, Verdict.NOT_APPLICABLE}
 
 
 def test_a_diverging_run_is_no_bad_input() -> None:

@@ -23,7 +23,7 @@ from theorems.errors import InputError, nearest
 from theorems.exact import exactly
 
 EVENTS = {
-    "operator_norms": "|W_l| <= sqrt(m_l) + sqrt(m_{l-1}) + t for standard normal W_l, l = 2..L (for one row sqrt(m_{l-1}) + t)",
+    "operator_norms": "|W_l| <= sqrt(m_l) + sqrt(m_{l-1}) + t for standard normal W_l, l = 2..L (sqrt(m_{L-1}) + t for W_L, k = 1)",
     "signals": "|z_l(x_i)| <= p_l(x_i) (sqrt(m_l) + t) for every hidden layer and point",
     "units": "|z_{l,j}(x_i)| <= t p_l(x_i) for every unit of the layers 1..L-2 and point",
     "columns": "|W_{l+1} e_j| <= sqrt(m_{l+1}) + t for every unit of the layers 1..L-2",

@@ -14,6 +14,7 @@ Any other loss, L >= mu. Write q(R) = 2 beta(R) s_0/lambda0 and rbar(R) = (2 s_0
 of gradient flow. **Lemma.** (i) If q(R) < q* <= 1 and R > rbar(R), Theorem A0 applies on B(R) with q0 < q* at every small enough
 step. (ii) If one of the Theorems A, A+, A0 applies on B(R) with its quotient below q*, whatever the step and lambda0' <= lambda0,
 then q(R) < q* and R > rbar(R). So with the step left free what certifies is decided by q(R) alone, for every loss.
+The records F (on B(R*), with an explicit step) and F-any-step (on every ball) state it, with the scalar steps of the proof.
 Proof. (i) k0 = 1 - eta L_J/2 tends to 1 with eta -> 0, hence q0 = q/k0 to q and rbar0 = (2 s_0/(k0 sigma0))/(1 + sqrt(1 - q0)) to
 rbar. (ii) The quotients are 2 beta sqrt(L/mu) s_0/(kappa^2 lambda0'), 2 beta s_0/(kappa sigma~^2) and 2 beta s_0/(k0 lambda0') with
 kappa, k0 <= 1 <= L/mu and sigma~ <= sigma0' <= sigma0: none is below q(R). The radii, (2 s_0/(x y))/(1 + sqrt(1 - quotient)) with
@@ -33,7 +34,7 @@ from theorems.apriori.blueprint import Blueprint
 from theorems.apriori.budget import Budget, budget, event_counts
 from theorems.apriori.data import AtStart, Moments, Points, at_start, beta_on_ball, initial_output
 from theorems.apriori.eigenvalue import Chernoff, Granted, lambda_start
-from theorems.arithmetic import Arithmetic
+from theorems.arithmetic import BALL, Arithmetic, working_precision
 from theorems.errors import InputError
 
 
@@ -97,6 +98,23 @@ def initial(prior: Prior, arithmetic: Arithmetic) -> Initial:
             size = size + _condition(prior, initial_output(prior.plan, shares, known, arithmetic), arithmetic)
         lambda0 = lambda_start(prior.plan, shares, prior.eigenvalue, arithmetic)
         return Initial(known, lambda0, known.lambda_max, size)
+
+
+def contradiction(prior: Prior) -> str:
+    """Why lambda0 is not shown to be the smallest eigenvalue of any kernel, in one sentence, or nothing; decided in balls.
+
+    lambda_min(K_0) <= lambda_max(K_0) <= lambda_max on the events: a granted lambda0 above lambda_max is a hypothesis that no
+    network satisfies, and whatever follows from it says nothing.
+    """
+    with working_precision():
+        at = initial(prior, BALL)
+        if at.lambda0 <= at.lambda_max or not at.lambda0 > 0:
+            return ""
+        size, most = (float(x.mid()) for x in (at.lambda0, at.lambda_max))
+        return (
+            f"lambda0 must be at most lambda_max = {most:.6g}, the a-priori bound of lambda_max(K_0), or no network on the events "
+            f"has it, got {size:.6g}"
+        )
 
 
 def zero_residual(prior: Prior, arithmetic: Arithmetic) -> Any:

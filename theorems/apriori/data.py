@@ -17,10 +17,10 @@ for G >= 0 (Schur).
 |f_0|_nu: given h_{L-1}, f_0/alpha is A g, A A^T the Gram matrix of the output layer with entries weighted by nu, of trace at
 most P = sum_i nu_i p_L(x_i)^2, g with k independent standard normal columns: a mean of at most sqrt(k P), and |A|-Lipschitz,
 |A| <= sqrt(P): |f_0|_nu <= alpha sqrt(P) (sqrt(k) + t). For +-1 the norm is a convex |A|-Lipschitz function of independent
-entries in [-1, 1], and exceeds its mean by 2t|A| with probability at most exp(-t^2/2); an output bias is added to it. Output by
-output and point by point, |f_{0,o}(x_i)|/alpha exceeds t times p_L(x_i), or c_L|h_{L-1}(x_i)| for +-1, with probability at most
-exp(-t^2/2), or 2 exp(-t^2/2) (Hoeffding): t = sqrt(2 ln(nk/p)), or sqrt(2 ln(2nk/p)), gives sqrt(k P) t. Of the two numbers the
-smaller one holds with the same probability.
+entries in [-1, 1], and exceeds its mean by 2t|A| with probability at most exp(-t^2/2); an output bias b adds sigma_b |b|
+sqrt(sum_i nu_i). Output by output and point by point, |f_{0,o}(x_i)|/alpha exceeds t times p_L(x_i), or c_L|h_{L-1}(x_i)| for
++-1, with probability at most exp(-t^2/2), or 2 exp(-t^2/2) (Hoeffding): t = sqrt(2 ln(nk/p)), or sqrt(2 ln(2nk/p)), gives
+sqrt(k P) t. Of the two numbers the smaller one holds with the same probability.
 
 Sources: docs/theory.md, F; Boucheron, Lugosi and Massart (2013), Concentration Inequalities, Theorem 5.6 (Gaussian) and Theorem
 6.10 (convex Lipschitz functions of variables in [0, 1]); Horn and Johnson (1991), Topics in Matrix Analysis, Theorem 5.5.18
@@ -66,12 +66,14 @@ class Points:
 @dataclass(frozen=True)
 class AtStart:
     """start: the bounds of signals, polynomials for moments and arrays for points. lambda_max: a bound of lambda_max(K_0).
-    output_square, signal_square: bounds of the means of p_L^2 and of c_L^2|h_{L-1}|^2."""
+    output_square, signal_square: bounds of the means of p_L^2 and of c_L^2|h_{L-1}|^2. total: the sum of the nu_i, which as doubles
+    may exceed 1."""
 
     start: StartBounds
     lambda_max: Any
     output_square: Any
     signal_square: Any
+    total: Any
 
 
 def moments_needed(plan: Blueprint) -> int:
@@ -95,7 +97,9 @@ def at_start(plan: Blueprint, shares: Tails, data: Moments | Points, arithmetic:
                 square = arithmetic.numbers(data.gram_norm) ** 2 if exact else mean(start.squares[index])  # type: ignore[union-attr]
                 total = total + start.backward_norms[index] ** 2 * square
         scaled = start.signals[-1] * start.fan_in_scales[-1]
-        return AtStart(start, start.plan.output_scale**2 * total, mean(start.squares[-1]), mean(scaled * scaled))
+        given = (1,) if isinstance(data, Moments) else data.weights
+        weight = np.sum(arithmetic.numbers(np.asarray(given)))
+        return AtStart(start, start.plan.output_scale**2 * total, mean(start.squares[-1]), mean(scaled * scaled), weight)
 
 
 def beta_on_ball(known: AtStart, data: Moments | Points, radius: Any, arithmetic: Arithmetic) -> Any:
@@ -156,7 +160,8 @@ def initial_output(plan: Blueprint, shares: Budget, known: AtStart, arithmetic: 
         size = arithmetic.sqrt(known.signal_square) * arithmetic.minimum(root_k + 2 * tail, pointwise)
         if plan.has_bias:
             bias = shares.tail("initial_bias", arithmetic)
-            size = size + known.start.plan.bias_scale * (bias if plan.outputs == 1 else root_k + bias)
+            length = bias if plan.outputs == 1 else root_k + bias
+            size = size + known.start.plan.bias_scale * arithmetic.sqrt(known.total) * length
         return alpha * size
 
 

@@ -1,7 +1,7 @@
 """Least output scale and largest label scale with q below its target, each a bracket proved at both ends.
 
 **Output scale and label scale.** With lambda0 = alpha^2 lambda_1, q(R*) = 2 beta_1(R*) (s(0)/alpha + sqrt(L/mu)|f_0|/alpha)/
-lambda_1 and R* decrease with alpha; they increase with s(0), |y| for the square loss.
+lambda_1 and R* decrease with alpha; they increase with s(0), |y| for the square loss. The record is F-scale.
 """
 
 from __future__ import annotations

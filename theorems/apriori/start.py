@@ -7,7 +7,7 @@ Forward. Given h_{l-1}, z_l(x_i)/p_l(x_i) is standard normal in R^{m_l}, p_l^2 =
 of degree 1 in |x|. (The operator norm of W_l would cost a factor of about 2 a layer here.) Unit by unit, |h_{l,j}| <= |phi(0)|
 + Lp t_units p_l.
 
-Backward. |W_l| <= w_l (Davidson and Szarek; for one row, a vector's norm; +-1 entries: sqrt(k m_{L-1})), so |delta_l| <=
+Backward. |W_l| <= w_l (Davidson and Szarek; for k = 1 and l = L, a vector's norm; +-1 entries: sqrt(k m_{L-1})), so |delta_l| <=
 Delta_l := Lp c_{l+1} w_{l+1} Delta_{l+1}, Delta_L = 1: constants. W_1 enters nowhere.
 
 Sup-norms, by leave-one-out. Let e_l bound the largest column norm of the k x m_l Jacobian eta_l (|eta_l|_inf for k = 1). First
@@ -132,7 +132,9 @@ def _gains(plan: Blueprint, tails: Tails, c: tuple[Any, ...], arithmetic: Arithm
             norm = rows * columns
         else:
             tail = named("t_operator_norms", tails.tail("operator_norms", arithmetic))
-            norm = columns + tail if plan.sizes[index + 1] == 1 else rows + columns + tail
+            # A hidden layer of one unit is treated as any other: its bound must fall where the layer grows (``threshold``).
+            vector = index == plan.layers - 1 and plan.outputs == 1
+            norm = columns + tail if vector else rows + columns + tail
         found.append(named(f"g_{index + 1}", c[index] * norm))
     return tuple(found)
 

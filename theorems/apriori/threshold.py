@@ -7,13 +7,15 @@ thresholds below are those of the square loss at every admissible step and of an
 ln(N_e/p_e) >= L-1 for each of the events e = units, leave_one_out, columns, output_weights that occur (N_e = K_e m statements
 of share p_e), every number of the bounds at theta0 that enters beta, Lambda and s_0 is nonincreasing in m, hence so are q(R*),
 Lambda and beta. Proof. For l >= 2, c_l = sigma_w/sqrt(r_{l-1} m) and c_l w_l = sigma_w(sqrt(r_l/r_{l-1}) + 1 + t/sqrt(r_{l-1}
-m)) (for the last layer likewise) decrease, as the number of statements behind t does not grow with m, nor that behind
-t_signals; so do Delta_l and, by induction, p_{l+1}, in which h_l enters as c_{l+1} sqrt(m_l)(|phi(0)| + Lp p_l (1 +
-t/sqrt(m_l))). t_e = sqrt(2 ln(K_e m/p_e)) grows, but t_e m^{-1/(2J)} does not where ln(K_e m/p_e) >= J: its logarithm has the
-derivative (1/ln(K_e m/p_e) - 1/J)/(2m). Take J = L-1 >= 1. Then c_{l+1} omega_{l+1} decreases. By its recursion e_l is a sum of
-terms c_i times nonincreasing factors times at most L-l <= L-1 of the numbers t_units, t_leave_one_out, t_output_weights, hence
-nonincreasing. All else (R*, a_l, D_l, B_l, E_l, N_l, V_l, beta, and E4) is made of these by sums, products and roots of sums of
-squares, with R* = (2 s_0/sigma0)/(1 + sqrt(1 - q*)), s_0 nonincreasing and lambda0 fixed or, by Chernoff, increasing. ∎
+m)) decrease, as the number of statements behind t does not grow with m, nor that behind t_signals; for the last layer
+likewise, with sqrt(k) in place of sqrt(r_L m), or 0 for k = 1. (Of one row only the output makes use: a hidden layer that has
+one row at m = 1 has more from m = 2 on, and without its sqrt(m_l) = 1 the bound w_l would jump there.) So do Delta_l and, by
+induction, p_{l+1}, in which h_l enters as c_{l+1} sqrt(m_l)(|phi(0)| + Lp p_l (1 + t/sqrt(m_l))). t_e = sqrt(2 ln(K_e m/p_e))
+grows, but t_e m^{-1/(2J)} does not where ln(K_e m/p_e) >= J: its logarithm has the derivative (1/ln(K_e m/p_e) - 1/J)/(2m).
+Take J = L-1 >= 1. Then c_{l+1} omega_{l+1} decreases. By its recursion e_l is a sum of terms c_i times nonincreasing factors
+times at most L-l <= L-1 of the numbers t_units, t_leave_one_out, t_output_weights, hence nonincreasing. All else (R*, a_l,
+D_l, B_l, E_l, N_l, V_l, beta, and E4) is made of these by sums, products and roots of sums of squares, with R* = (2
+s_0/sigma0)/(1 + sqrt(1 - q*)), s_0 nonincreasing and lambda0 fixed or, by Chernoff, increasing. ∎
 
 **A given step.** Let one of A, A+, A0 apply at the width m >= m_0 with (eta, R, lambda0') and the quotient q_T. Then it applies
 with the same three at every larger width (with lambda0 granted or by Chernoff), and with a quotient and a radius of the path that
@@ -22,7 +24,7 @@ and d_max do not increase. kappa depends on (eta, lambda0') alone; k0 = 1 - eta 
 - (sqrt(L/mu)/kappa - 1) beta d_max/2, as kappa <= 1 <= sqrt(L/mu). The quotients, multiples of beta s_0/(kappa^2 lambda0'), beta
 s_0/(kappa sigma~^2) and beta s_0/(k0 lambda0'), do not increase, nor do the radii (2 s_0/(x y))/(1 + sqrt(1 - q_T)), x = kappa or
 k0, y = sigma0' or sigma~. ∎ kappa lambda0' is not monotone in lambda0': that is why lambda0' is kept. The same holds for every
-other change that lowers beta, lambda_max and s_0, such as smaller labels.
+other change that lowers beta, lambda_max and s_0, such as smaller labels. The record is G-persistence.
 
 **One hidden layer, T = {1}, centered.** E_1 = c_2 column, V_1 = p_1, no other term: beta = alpha sigma_w m^{-1/2}
 column Lpp S for every R, S the Schur constant or the root of the mean of p_1^4, column = sqrt(k) for +-1. With lambda0 granted,
@@ -48,7 +50,7 @@ from theorems.apriori.data import Moments, beta_on_ball
 from theorems.apriori.eigenvalue import Granted, chernoff_constant
 from theorems.apriori.polynomial import Polynomial, mean_from_moments
 from theorems.apriori.start import start_bounds
-from theorems.arithmetic import BALL, FLOAT, Arithmetic, lower, upper, working_precision
+from theorems.arithmetic import BALL, BITS, FLOAT, Arithmetic, BallArithmetic, lower, upper, working_precision
 from theorems.errors import InputError
 from theorems.exact import exactly
 
@@ -64,8 +66,8 @@ class WidthThreshold:
     balls.
 
     q, q_below: a rational upper bound of q(width) and a lower bound of q(width - 1), None where width = first or lambda0 is not
-    positive there. decided: False where q(width - 1) equals the target up to 2^-100, which balls cannot tell from less: then
-    q(width - 2) >= target is proved, and the least width is ``width`` or one less.
+    positive there. decided: False where q(width - 1) equals the target as far as balls of 128 bits more than the width has can
+    tell: then q(width - 2) >= target is proved, and the least width is ``width`` or one less.
     """
 
     width: int
@@ -78,8 +80,9 @@ class WidthThreshold:
 
 @dataclass(frozen=True)
 class BestWidth:
-    """threshold: the least width at the best q* found, ``threshold.target``. refused: a width within 1% below at which no radius
-    certifies, so that none below (from m_0 on) is certified either; None where that is not proved."""
+    """threshold: the least width at the best q* found, ``threshold.target``. refused: a width within 1% below (of a width below
+    128, the one before) at which no radius certifies, so that none below (from m_0 on) is certified either; None where that is not
+    proved."""
 
     threshold: WidthThreshold
     refused: int | None
@@ -113,11 +116,14 @@ def least_width(prior: Prior, target: Any = 1) -> WidthThreshold:
     goal = checked_target(target)
     first = monotone_from(prior)
 
-    def decide(width: int) -> Any:
-        with working_precision():
-            return quotient(at_width(prior, width), BALL, goal)
+    guess = _guess(prior, goal, first)
+    # Neighboring widths m differ in q by a relative 1/m or so, which balls of as many more bits see.
+    arithmetic = BallArithmetic(BITS + guess.bit_length())
 
-    return _least(decide, goal, first, _guess(prior, goal, first))
+    def decide(width: int) -> Any:
+        return quotient(at_width(prior, width), arithmetic, goal)
+
+    return _least(decide, goal, first, guess, arithmetic)
 
 
 def best_width(prior: Prior, wanted: Any = 1) -> BestWidth:
@@ -192,14 +198,14 @@ def _guess(prior: Prior, goal: Fraction, first: int, bits: int = 60) -> int:
     return high
 
 
-def _least(decide: Callable[[int], Any], goal: Fraction, first: int, guess: int) -> WidthThreshold:
+def _least(decide: Callable[[int], Any], goal: Fraction, first: int, guess: int, arithmetic: BallArithmetic) -> WidthThreshold:
     """From a guess to the least integer, by balls alone; an undecided comparison is refused."""
 
     def certified(width: int) -> bool:
         return bool(decide(width) < exact)  # False for a NaN ball: lambda0 is not positive there
 
-    with working_precision():
-        exact = BALL.numbers(goal)
+    with arithmetic.context():
+        exact = arithmetic.numbers(goal)
         high = max(first, guess)
         stride = max(1, guess >> 50)
         while not certified(high):
@@ -210,16 +216,17 @@ def _least(decide: Callable[[int], Any], goal: Fraction, first: int, guess: int)
         while low > first and certified(low):
             low, stride = max(first, low - stride), 2 * stride
         if certified(low):
-            return WidthThreshold(low, first, goal, upper(decide(low)), None)
+            return WidthThreshold(low, first, goal, upper(decide(low), arithmetic.bits), None)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if certified(middle) else (middle, high)
-        q, below = upper(decide(high)), decide(low)
+        q, below = upper(decide(high), arithmetic.bits), decide(low)
         if not below.is_finite():
             return WidthThreshold(high, first, goal, q, None)
         if not below >= exact and not (low > first and decide(low - 1) >= exact):
-            raise InputError(f"q at the width {low} is too close to {float(goal):g} to be decided with {BALL.bits} bits: {below}")
-        return WidthThreshold(high, first, goal, q, lower(below), bool(below >= exact))
+            text = f"q at the width {low} is too close to {float(goal):g} to be decided"
+            raise InputError(f"{text} with {arithmetic.bits} bits: {below}")
+        return WidthThreshold(high, first, goal, q, lower(below, arithmetic.bits), bool(below >= exact))
 
 
 def closed_form_square_root(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:

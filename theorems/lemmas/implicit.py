@@ -60,7 +60,7 @@ NORMAL_INTEGRAL = ProofStep(
 )
 RUNS = ProofStep(
     "B1 to B5 once more, on runs of random problems whose nearest solution is known in closed form or found by another optimizer",
-    Sampled("where runs end", 30),
+    Sampled("where runs end", 60),
 )
 LAGRANGE = ProofStep(
     "there is a nearest solution theta*, u <= v <= rbar < R, and theta* - theta0 = DF(theta*)^* w for some w",

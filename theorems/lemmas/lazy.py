@@ -73,7 +73,7 @@ GAP_STEP = ProofStep(
 )
 GAP_ON_RUNS = ProofStep(
     "and once more, on runs: that step, the sum of all steps, and the bound by constants alone",
-    Sampled("runs against their linearizations", 25),
+    Sampled("runs against their linearizations", 60),
 )
 SECOND_ORDER = ProofStep(
     "r d + d^2/2 = ((r + d)^2 - r^2)/2: without the factors 1 - eta lambda0 <= 1 these terms add up to beta r_k^2/2 <= beta "

@@ -11,7 +11,10 @@ from sympy import Expr, Integer, log, sqrt
 
 from theorems.laws.sampling_bounds import PROOF as SAMPLING_PROOF
 from theorems.lemmas import apriori as lemmas
+from theorems.lemmas.composite import RESIDUAL_IS_LIPSCHITZ
+from theorems.lemmas.threshold import STEP_PROOF
 from theorems.records import Claim, Constant, Hypothesis, LossClass, Quantity, Role, Scope, Source, Strength, Theorem
+from theorems.statements.descent import L_J, SMOOTHNESS_OF_J
 from theorems.statements.notation import (
     L,
     Lambda,
@@ -22,6 +25,7 @@ from theorems.statements.notation import (
     jacobian_drift,
     lambda0,
     lambda_max,
+    mu,
     positive,
     q,
     rbar,
@@ -41,6 +45,7 @@ markov, chebyshev, cantelli = positive("markov"), positive("chebyshev"), positiv
 
 # What is measured of an instance.
 kernel_top, jacobian_square, failure = positive("kernel_top"), positive("jacobian_square"), positive("failure")
+rbar_descent, q_descent = positive("rbar_descent"), positive("q_descent")
 refused_width, certified_width = positive("refused_width"), positive("certified_width")
 Lambda_later, q_later = positive("Lambda_later"), positive("q_later")
 exceeds_markov, exceeds_chebyshev, exceeds_cantelli = (positive(f"exceeds_{name}") for name in (markov, chebyshev, cantelli))
@@ -48,7 +53,9 @@ exceeds_markov, exceeds_chebyshev, exceeds_cantelli = (positive(f"exceeds_{name}
 PRIOR_QUANTITIES = (
     Quantity(kernel_top, "lambda_max(K_0) of a network on the events"),
     Quantity(jacobian_square, "|DF(theta)|^2 at a theta of B(R)"),
-    Quantity(rbar, "the path bound of Theorem A-square with these numbers"),
+    Quantity(rbar, "the path bound of gradient flow, which for the square loss is that of Theorem A-square at every step"),
+    Quantity(q_descent, "the quotient of Theorem A0 on B(R) at a step of at most eta"),
+    Quantity(rbar_descent, "the path bound of Theorem A0 on B(R) at a step of at most eta"),
     Quantity(failure, "the probability that lambda_min(K_0) < lambda0"),
     Quantity(refused_width, "a width m with q(m) >= q_target"),
     Quantity(certified_width, "a width m with q(m) < q_target"),
@@ -72,18 +79,24 @@ THEOREM_F = Theorem(
         "the Lipschitz constant of DF on B(R), "
         "lambda_max of lambda_max(K_0) and s0 of the initial residual hold at once; beta^2 is at most a polynomial in "
         "the means of |x|^2, ..., |x|^{2L}. On "
-        "those networks with lambda_min(K_0) >= lambda0 Theorem A applies on B(R) with R = (2 s0/sigma0)/(1 + sqrt(1 - "
-        "q_target)) if q < q_target <= 1."
+        "those networks with lambda_min(K_0) >= lambda0, if q < q_target <= 1, a theorem of convergence applies on B(R) with R = "
+        "(2 s0/sigma0)/(1 + sqrt(1 - q_target)) and a quotient below q_target: for the square loss Theorem A-square at every step "
+        "of at most 1/Lambda, for any loss Theorem A0 at every step below eta."
     ),
     quantities=(
+        Quantity(L, "smoothness constant of h; 1 for the square loss"),
+        Quantity(mu, "Polyak-Lojasiewicz constant of h; 1 for the square loss"),
         Quantity(beta, "a-priori bound of the Lipschitz constant of DF on B(R), from theorems.apriori"),
         Quantity(lambda_max, "a-priori bound of the largest eigenvalue of K_0"),
         Quantity(lambda0, "lower bound of the smallest eigenvalue of K_0, a hypothesis or Theorem F-chernoff"),
-        Quantity(s0, "a-priori bound of the initial residual"),
+        Quantity(s0, "a-priori bound of the initial residual: of s(0) + sqrt(L/mu)|f_0|_nu, s(0) that of the function 0"),
         Quantity(target, "the q that is wanted, at most 1"),
     ),
     hypotheses=(
         Hypothesis("H3", "the tangent kernel at theta0 is positive definite: lambda0 > 0", lambda0),
+        Hypothesis(
+            "spectrum", "lambda0 <= lambda_max: otherwise no network has it, on the events", lambda_max - lambda0, strict=False
+        ),
         Hypothesis("target", "q_target <= 1", 1 - target, strict=False),
         Hypothesis("q", "q < q_target", target - q),
     ),
@@ -91,18 +104,26 @@ THEOREM_F = Theorem(
         Constant(R, (2 * s0 / sqrt(lambda0)) / (1 + sqrt(1 - target)), "the radius of the path at q = q_target"),
         Constant(q, 2 * beta * s0 / lambda0, "the quotient that must stay below 1"),
         Constant(Lambda, (sqrt(lambda_max) + beta * R) ** 2, "bound of |DF|^2 on B(R)"),
+        SMOOTHNESS_OF_J,
+        Constant(
+            eta,
+            2 * (target - q) / ((2 * (1 + sqrt(1 - target)) - q) * L_J),
+            "Theorem A0 applies at every step below it",
+            lower=True,
+        ),
     ),
     claims=(
         _claim("F-jacobian", "on the events |DF(theta) - DF(theta0)| <= beta |theta - theta0| on B(R)", jacobian_drift, beta * rho),
         _claim("F-kernel", "on the events lambda_max(K_0) <= lambda_max", kernel_top, lambda_max),
         _claim("F-ball", "on the events |DF|^2 <= Lambda on B(R)", jacobian_square, Lambda),
-        _claim("F-path", "the path bound of Theorem A-square is at most R", rbar, R),
+        _claim("F-path", "the path bound of gradient flow, and of Theorem A-square, is at most R", rbar, R),
+        _claim("F-descent-path", "the path bound of Theorem A0 at a step of at most eta is at most R", rbar_descent, R),
+        _claim("F-descent-quotient", "its quotient is at most q_target", q_descent, target),
     ),
-    proof=lemmas.ARCHITECTURE_PROOF,
+    proof=(*lemmas.ARCHITECTURE_PROOF, RESIDUAL_IS_LIPSCHITZ, *STEP_PROOF),
     source=framework("constants that depend on even moments of the data, up to an order set by the depth"),
     strength=Strength.UPPER,
     role=Role.PRIOR,
-    loss_class=LossClass.SQUARE,
 )
 
 THEOREM_F_MOMENTS = Theorem(
@@ -111,7 +132,8 @@ THEOREM_F_MOMENTS = Theorem(
     statement=(
         "n independent points of one law with moments M_2j = E|x|^{2j} and M_4j = E|x|^{4j}. Each of the bounds of Markov, "
         "Chebyshev and Cantelli is exceeded by the empirical moment (1/n) sum_i |x_i|^{2j} with probability at most p. Markov's "
-        "needs M_2j alone. With p = delta'/L for j = 1, ..., L all L of them hold with probability at least 1 - delta'."
+        "needs M_2j alone. With p = delta'/L for j = 1, ..., L all L of them hold with probability at least 1 - delta'. At n = 1 "
+        "laws of two values attain Markov's and, if M_2j^2 >= p M_4j, Cantelli's; Chebyshev's is never below Cantelli's."
     ),
     quantities=(
         Quantity(moment, "the moment E|x|^{2j} of the law"),
@@ -138,7 +160,7 @@ THEOREM_F_MOMENTS = Theorem(
         identifier="doi:10.1093/acprof:oso/9780199535255.001.0001",
         place="Section 2.1 (Markov, Chebyshev) and the exercises of Chapter 2 (Cantelli)",
     ),
-    strength=Strength.SHARP,
+    strength=Strength.UPPER,
     role=Role.PRIOR,
 )
 
@@ -164,7 +186,7 @@ THEOREM_F_CHERNOFF = Theorem(
     hypotheses=(Hypothesis("width", "eps < 1", 1 - epsilon),),
     constants=(
         Constant(epsilon, sqrt(2 * alpha**2 * sigma_w**2 * slope**2 * gram * log(n / p) / (m * lambda_limit)), "relative loss"),
-        Constant(lambda0, (1 - epsilon) * lambda_limit, "lower bound of lambda_min(K_0)"),
+        Constant(lambda0, (1 - epsilon) * lambda_limit, "lower bound of lambda_min(K_0)", lower=True),
     ),
     claims=(_claim("F-tail", "lambda_min(K_0) < lambda0 has a probability of at most p", failure, p),),
     proof=lemmas.CHERNOFF_PROOF,
@@ -237,7 +259,7 @@ THEOREM_G = Theorem(
         Hypothesis("width", "m >= m_0", m - first, strict=False),
         Hypothesis("quotient", "q(R*) < q_target at m_0", target - q),
     ),
-    constants=(Constant(eta, Integer(1) / (L * largest), "the step that is admissible from m_0 on"),),
+    constants=(Constant(eta, Integer(1) / (L * largest), "the step that is admissible from m_0 on", lower=True),),
     claims=(
         _claim("G-admissible", "eta <= 1/(L Lambda(m)): the step is admissible at the width m", eta * L * Lambda_later, Integer(1)),
         _claim("G-quotient", "q(R*) at the width m is at most q(R*) at m_0", q_later, q),

@@ -76,12 +76,12 @@ _KAPPA = sqrt((1 - eta * L * lambda0) / (1 - eta * mu * lambda0))
 
 CONSTANTS = (
     LAMBDA,
-    Constant(kappa, _KAPPA, "loss of the step inequality when L > mu"),
+    Constant(kappa, _KAPPA, "loss of the step inequality when L > mu", lower=True),
     Constant(beta_prime, beta * sqrt(L / mu) / kappa, "effective Lipschitz constant"),
     Constant(q, _QUOTIENT, "the quotient that must stay below 1"),
     Constant(rbar, exit_radius(s0, kappa, sqrt(lambda0), q), "bound of the path length"),
     Constant(rate, 1 - eta * mu * kappa * lambda0 * (1 - q), "certified factor of the residual per step"),
-    Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path"),
+    Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path", lower=True),
     Constant(summed_bound, summed_residual_bound(rbar), "bound of the summed residuals"),
 )
 

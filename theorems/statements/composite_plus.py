@@ -67,17 +67,20 @@ THEOREM_A_PLUS = Theorem(
     ),
     constants=(
         LAMBDA,
-        Constant(kappa, sqrt((1 - eta * L * lambda0) / (1 - eta * mu * lambda0)), "loss of the step inequality when L > mu"),
+        Constant(
+            kappa, sqrt((1 - eta * L * lambda0) / (1 - eta * mu * lambda0)), "loss of the step inequality when L > mu", lower=True
+        ),
         Constant(d_max, eta * sqrt(Lambda * L * mu) * s0, "bound of the length of one step"),
         Constant(
             sigma_tilde,
             SIGMA_TILDE,
             "sigma0 less what the steps' second-order terms can cost",
+            lower=True,
         ),
         Constant(q, _QUOTIENT, "the quotient that must stay below 1"),
         Constant(rbar, exit_radius(s0, kappa, sigma_tilde, q), "bound of the path length"),
         Constant(rate, 1 - eta * mu * kappa * sigma_tilde**2 * (1 - q), "certified factor of the residual per step"),
-        Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path"),
+        Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path", lower=True),
         Constant(summed_bound, summed_residual_bound(rbar), "bound of the summed residuals"),
     ),
     claims=(

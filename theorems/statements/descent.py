@@ -48,7 +48,7 @@ gap_rate = positive("gap_rate")
 
 # G0 = sqrt(2 L Delta_0) bounds |grad h(F(theta_k))|, and Delta_0 = mu s_0^2/2.
 SMOOTHNESS_OF_J = Constant(L_J, L * Lambda + beta * sqrt(L * mu) * s0, "smoothness of J = h o F along the path")
-GAIN = Constant(k0, 1 - eta * L_J / 2, "share of the gradient's square that a step gains")
+GAIN = Constant(k0, 1 - eta * L_J / 2, "share of the gradient's square that a step gains", lower=True)
 STEP_BELOW = Hypothesis("step", "the step is below 2/L_J, so that k0 > 0", k0)
 
 _QUOTIENT = 2 * beta * s0 / (k0 * lambda0)
@@ -73,12 +73,12 @@ THEOREM_A0 = Theorem(
         LAMBDA,
         SMOOTHNESS_OF_J,
         GAIN,
-        Constant(kappa, Integer(1), "not used here: the descent form pays k0 instead"),
+        Constant(kappa, Integer(1), "not used here: the descent form pays k0 instead", lower=True),
         Constant(q, _QUOTIENT, "the quotient that must stay below 1"),
         Constant(rbar, exit_radius(s0, k0, sqrt(lambda0), q), "bound of the path length"),
         Constant(gap_rate, 1 - 2 * eta * k0 * mu * lambda0 * (1 - q), "certified factor of the loss gap per step"),
         Constant(rate, sqrt(gap_rate), "certified factor of the residual per step"),
-        Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path"),
+        Constant(lambda_floor, (sqrt(lambda0) - beta * rbar) ** 2, "lower bound of lambda_min(K_k) along the path", lower=True),
         Constant(summed_bound, summed_residual_bound(rbar), "bound of the summed residuals"),
     ),
     claims=(

@@ -31,10 +31,12 @@ GIVEN = (
     _GIVEN[beta],
     Quantity(rbar, "bound of the path length, from the theorem that certifies"),
 )
+OUTSIDE = Quantity(outside, "|(I - P)(theta_inf - theta0)|")
 NEAREST = Quantity(nearest, "|theta* - theta0|, the distance of the nearest solution")
 DEVIATION = Quantity(deviation, "|theta_inf - theta*|")
 TRAVELLED = Quantity(travelled, "|theta_inf - theta0|")
 EXCESS = Quantity(excess, "|theta_inf - theta0| - |theta* - theta0|")
+LIMIT_QUANTITIES = (OUTSIDE, NEAREST, DEVIATION, TRAVELLED, EXCESS)
 
 
 def normal_bound(radius: Expr) -> Expr:
@@ -56,7 +58,7 @@ THEOREM_B1 = Theorem(
         "Along a certified run |(I - P)(theta_inf - theta0)| <= (sigma0/beta)(-ln(1 - t) - t), t = beta rbar/sigma0: to leading "
         "order beta rbar^2/(2 sigma0)."
     ),
-    quantities=(*GIVEN, Quantity(outside, "|(I - P)(theta_inf - theta0)|")),
+    quantities=(*GIVEN, OUTSIDE),
     hypotheses=(SHORT,),
     constants=(TURN, OUTSIDE_BOUND),
     claims=(
@@ -65,14 +67,14 @@ THEOREM_B1 = Theorem(
             "part outside the range: |(I - P)(theta_inf - theta0)| <= (sigma0/beta)(-ln(1 - t) - t)",
             outside,
             outside_bound,
-            Scope.MARK,
+            Scope.LIMIT,
             nonlinear=True,
         ),
     ),
     proof=lemmas.B1,
     source=_SOURCE,
     strength=Strength.UPPER,
-    role=Role.ALONG,
+    role=Role.LIMIT,
 )
 
 THEOREM_B2 = Theorem(
@@ -91,23 +93,23 @@ THEOREM_B2 = Theorem(
             "excess: |theta_inf - theta0| - |theta* - theta0| <= (sigma0/beta)(t^2 - ln(1 - t) - t)",
             excess,
             sqrt(lambda0) / beta * turn**2 + outside_bound,
-            Scope.MARK,
+            Scope.LIMIT,
             nonlinear=True,
         ),
         Claim(
             "B2-second",
-            "excess: |theta_inf - theta0| - |theta* - theta0| <= |theta_inf - theta*|^2/((1 - t_u)(|theta_inf - theta0| + |theta* "
-            "- theta0|))",
+            "excess, second order: |theta_inf - theta0| - |theta* - theta0| <= |theta_inf - theta*|^2/((1 - t_u)(|theta_inf - "
+            "theta0| + |theta* - theta0|))",
             excess,
             deviation**2 / ((1 - turn_nearest) * (travelled + nearest)),
-            Scope.MARK,
+            Scope.LIMIT,
             nonlinear=True,
         ),
     ),
     proof=lemmas.B2,
     source=_SOURCE,
     strength=Strength.UPPER,
-    role=Role.ALONG,
+    role=Role.LIMIT,
 )
 
 THEOREM_B3 = Theorem(
@@ -123,17 +125,18 @@ THEOREM_B3 = Theorem(
     claims=(
         Claim(
             "B3",
-            "|theta_inf - theta*| <= (sigma0/beta)(-ln(1 - t) - t + t_u^2/(1 - t_u))/sqrt(1 - t^2)",
+            "distance to the nearest optimum: |theta_inf - theta*| <= (sigma0/beta)(-ln(1 - t) - t + t_u^2/(1 - t_u))/sqrt(1 - "
+            "t^2)",
             deviation,
             (outside_bound + sqrt(lambda0) / beta * turn_nearest**2 / (1 - turn_nearest)) / sqrt(1 - turn**2),
-            Scope.MARK,
+            Scope.LIMIT,
             nonlinear=True,
         ),
     ),
     proof=lemmas.B3,
     source=_SOURCE,
     strength=Strength.UPPER,
-    role=Role.ALONG,
+    role=Role.LIMIT,
 )
 
 THEOREM_B4 = Theorem(
@@ -162,22 +165,22 @@ THEOREM_B4 = Theorem(
             "quotient of distances: |theta_inf - theta0|/|theta* - theta0| <= rbar sqrt(Lambda L/mu)/s_0",
             travelled / nearest,
             rbar * sqrt(Lambda * L / mu) / s0,
-            Scope.MARK,
+            Scope.LIMIT,
         ),
         Claim(
             "B4-second",
-            "quotient of distances less 1, (|theta_inf - theta0| - |theta* - theta0|)/|theta* - theta0| <= |theta_inf - theta*|^2/"
+            "quotient of distances, less 1: (|theta_inf - theta0| - |theta* - theta0|)/|theta* - theta0| <= |theta_inf - theta*|^2/"
             "(2 (1 - t_u)|theta* - theta0|^2)",
             excess / nearest,
             deviation**2 / (2 * (1 - turn_nearest) * nearest**2),
-            Scope.MARK,
+            Scope.LIMIT,
             nonlinear=True,
         ),
     ),
     proof=lemmas.B4,
     source=_SOURCE,
     strength=Strength.UPPER,
-    role=Role.ALONG,
+    role=Role.LIMIT,
 )
 
 THEOREM_B5 = Theorem(
@@ -198,10 +201,10 @@ THEOREM_B5 = Theorem(
     claims=(
         Claim(
             "B5",
-            "|theta_inf - theta0|^2 - |theta* - theta0|^2 >= ((1 - 2 t_u)/(1 - t_u))|theta_inf - theta*|^2",
+            "excess of squares: |theta_inf - theta0|^2 - |theta* - theta0|^2 >= ((1 - 2 t_u)/(1 - t_u))|theta_inf - theta*|^2",
             excess * (travelled + nearest),
             (1 - 2 * turn_nearest) / (1 - turn_nearest) * deviation**2,
-            Scope.MARK,
+            Scope.LIMIT,
             lower=True,
             nonlinear=True,
         ),
@@ -209,7 +212,7 @@ THEOREM_B5 = Theorem(
     proof=lemmas.B5,
     source=_SOURCE,
     strength=Strength.UPPER,
-    role=Role.ALONG,
+    role=Role.LIMIT,
 )
 
 RECORDS = (THEOREM_B1, THEOREM_B2, THEOREM_B3, THEOREM_B4, THEOREM_B5)

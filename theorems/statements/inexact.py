@@ -68,7 +68,7 @@ THEOREM_A1 = Theorem(
         Constant(S, s0 + steps_covered * eta * kappa * c1 * gradient_error, "the start's residual with all errors so far"),
         Constant(q_k, q * S / s0, "the quotient with all errors so far"),
         Constant(rbar_k, exit_radius(S, kappa, sqrt(lambda0), q_k), "bound of the path length with all errors so far"),
-        Constant(rho_k, mu * kappa * lambda0 * (1 - q_k), "what the residual loses at least per step, over eta"),
+        Constant(rho_k, mu * kappa * lambda0 * (1 - q_k), "what the residual loses at least per step, over eta", lower=True),
         Constant(rate_k, 1 - eta * rho_k, "factor of the envelope s_j <= rate_k^j s_0 + floor_k for j <= k"),
         Constant(floor_k, c2 * gradient_error / rho_k, "what the errors leave of the residual"),
     ),

@@ -33,6 +33,14 @@ linear_sum = positive("linear_sum")
 path = positive("path")
 length = positive("length")
 
+LAZY_QUANTITIES = (
+    Quantity(theta_norm, "norm of the trained weights at theta_0"),
+    Quantity(rho, "displacement |theta_k - theta_0|"),
+    Quantity(layer_change, "the largest |theta_k^l - theta_0^l| over the trained layers"),
+    Quantity(neuron_ratio, "the largest movement of a neuron's incoming weights over C_l"),
+    Quantity(linear_gap, "|e_k - ebar_k|_nu, the run's residual against the linearized model's"),
+    Quantity(linear_sum, "the sum over the steps j < k, with what the run's r_j, s_j and d_j are"),
+)
 _GIVEN = {item.symbol: item for item in COMPOSITE_QUANTITIES}
 _SOURCE = framework("lazy training of the wide network")
 
@@ -51,10 +59,7 @@ THEOREM_C2 = Theorem(
     ),
     quantities=(
         *GIVEN,
-        Quantity(theta_norm, "norm of the trained weights at theta_0"),
-        Quantity(rho, "displacement |theta_k - theta_0|"),
-        Quantity(layer_change, "the largest |theta_k^l - theta_0^l| over the trained layers"),
-        Quantity(neuron_ratio, "the largest movement of a neuron's incoming weights over C_l"),
+        *LAZY_QUANTITIES[:4],
     ),
     hypotheses=(SHORT,),
     constants=(TURN,),
@@ -85,7 +90,7 @@ THEOREM_C2 = Theorem(
     proof=lemmas.C2,
     source=_SOURCE,
     strength=Strength.UPPER,
-    role=Role.ALONG,
+    role=Role.LAZY,
 )
 
 THEOREM_C3 = Theorem(
@@ -102,8 +107,7 @@ THEOREM_C3 = Theorem(
         _GIVEN[lambda_max],
         _GIVEN[eta],
         _GIVEN[s0],
-        Quantity(linear_gap, "|e_k - ebar_k|_nu, the run's residual against the linearized model's"),
-        Quantity(linear_sum, "the sum over the steps j < k, with what the run's r_j, s_j and d_j are"),
+        *LAZY_QUANTITIES[4:],
     ),
     hypotheses=(
         SHORT,
@@ -122,8 +126,8 @@ THEOREM_C3 = Theorem(
         ),
         Claim(
             "C3-sum",
-            "distance to the linearized model: |e_k - ebar_k| <= sum_{j<k} (1 - eta lambda0)^{k-1-j} (eta sqrt(lambda_max) beta "
-            "r_j s_j + beta r_j d_j + beta d_j^2/2)",
+            "distance to the linearized model, by the sum: |e_k - ebar_k| <= sum_{j<k} (1 - eta lambda0)^{k-1-j} (eta sqrt("
+            "lambda_max) beta r_j s_j + beta r_j d_j + beta d_j^2/2)",
             linear_gap,
             linear_sum,
             Scope.MARK,
@@ -133,7 +137,7 @@ THEOREM_C3 = Theorem(
     proof=lemmas.C3,
     source=_SOURCE,
     strength=Strength.UPPER,
-    role=Role.ALONG,
+    role=Role.LAZY,
     loss_class=LossClass.SQUARE,
 )
 

@@ -5,17 +5,16 @@ Colors of Okabe and Ito, which differ for every kind of color vision; marks diff
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from fractions import Fraction
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from verify.evidence.assumption_results import Results, states_probability
 from verify.evidence.clopper_pearson import limits
+from verify.evidence.drawing import svg
 from verify.evidence.eigenvalue import CONFIDENCE, Curve
 from verify.figure import PROVEN
 
@@ -33,14 +32,6 @@ def figures(results: Results) -> dict[str, bytes]:
         drawn["assumption_probability.svg"] = _panels(results, _probabilities, name, None)
         drawn["assumption_rate.svg"] = _panels(results, _deviations, r"median $|\lambda_{\min}(K_0)/\lambda_{\infty}-1|$", None)
     return drawn
-
-
-def _svg(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    # A fixed salt and no date, so that the same run gives the same bytes.
-    with matplotlib.rc_context({"svg.hashsalt": "overparam", "svg.fonttype": "path"}):
-        figure.savefig(out, format="svg", metadata={"Date": None})
-    return out.getvalue()
 
 
 def _events(results: Results) -> bytes:
@@ -68,7 +59,7 @@ def _events(results: Results) -> bytes:
     axes.set_ylim(8e-6, 1.2)
     axes.grid(alpha=0.25)
     axes.legend(loc="upper left", frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _spread(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -109,7 +100,7 @@ def _panels(results: Results, draw, label: str, theory: float | None) -> bytes: 
     if theory is not None:
         grid[0, 0].set_ylim(bottom=0)  # after everything is drawn: it ends the choice of the other end
     grid[0, 0].legend(frameon=False, fontsize=7)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _widths(curve: Curve, shift: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -5,9 +5,24 @@ from __future__ import annotations
 from theorems.errors import nearest
 from verify.errors import ProblemError
 from verify.evidence.assumption import ASSUMPTION
+from verify.evidence.certification import CERTIFICATION
 from verify.evidence.findings import Experiment
+from verify.evidence.generalization import GENERALIZATION
+from verify.evidence.implicit import IMPLICIT
+from verify.evidence.lazy import LAZY
+from verify.evidence.transfer import TRANSFER
 
-EXPERIMENTS: dict[str, Experiment] = {item.name: item for item in (ASSUMPTION,)}
+EXPERIMENTS: dict[str, Experiment] = {
+    item.name: item
+    for item in (
+        ASSUMPTION,
+        CERTIFICATION,
+        IMPLICIT,
+        GENERALIZATION,
+        LAZY,
+        TRANSFER,
+    )
+}
 
 
 def experiment(name: str) -> Experiment:

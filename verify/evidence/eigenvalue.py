@@ -32,7 +32,7 @@ from theorems.apriori.budget import budget
 from theorems.apriori.eigenvalue import chernoff_epsilon
 from theorems.arithmetic import BALL, upper, working_precision
 from theorems.exact import exactly
-from verify.apriori import chernoff_of, plan_of, points_of
+from verify.apriori.prior import chernoff_of, plan_of, points_of
 from verify.data import Dataset
 from verify.errors import ProblemError
 from verify.evidence.clopper_pearson import Count, MedianLimits, median_limits

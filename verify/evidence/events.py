@@ -35,7 +35,7 @@ from theorems.exact import exactly
 from theorems.laws import Law
 from theorems.laws.sampling_bounds import sample_moment_bounds
 from theorems.records import evaluate_expression
-from verify.apriori import plan_of, points_of
+from verify.apriori.prior import plan_of, points_of
 from verify.data import Dataset
 from verify.errors import ProblemError
 from verify.evidence.clopper_pearson import Count
@@ -191,7 +191,7 @@ def _measured_start(plan: Blueprint, architecture: Architecture, found: Snapshot
         backward_sup=tuple(found.backward_sup),
         backward_norms=tuple(float(row.max()) for row in found.backward_norms),
     )
-    return AtStart(start, float(found.eigenvalues[-1]), 0.0, 0.0)
+    return AtStart(start, float(found.eigenvalues[-1]), 0.0, 0.0, 1.0)
 
 
 def _rows(promise: _Promise, measured: Sequence[MeasuredTails], drawn: Sequence[Mapping[str, float]]) -> list[Frequency]:

@@ -127,8 +127,9 @@ def _operator_norms(architecture: Architecture, theta: Array, last: int, known: 
     for layer in range(2, last + 1):
         norm = float(known[layer - 1]) if known is not None else spectral_norm(architecture.weight(theta, layer)).upper
         rows, columns = architecture.sizes[layer], architecture.sizes[layer - 1]
-        # A single row is a vector: its norm is compared with the root of its length alone.
-        pairs.append((norm, math.sqrt(columns) + (math.sqrt(rows) if rows > 1 else 0.0)))
+        # A single output's row is a vector: its norm is compared with the root of its length alone.
+        vector = layer == architecture.layers and rows == 1
+        pairs.append((norm, math.sqrt(columns) + (0.0 if vector else math.sqrt(rows))))
     return _largest(pairs)
 
 

@@ -138,22 +138,22 @@ def descend_in_balls(item: CompositeInstance) -> dict[str, list[Any]]:
     gaps, lengths, slopes = [], [], []
     jacobian: list[list[Any]] = []
     for k in range(item.steps + 1):
-        value, jacobian = _map_in_balls(item, theta)
+        value, jacobian = map_in_balls(item, theta)
         u = [x - arb(t) for x, t in zip(value, item.target, strict=True)]
         gaps.append(bowls.value_in_balls(item.bowl, u))
         if k == item.steps:
             break
         weights = bowls.gradient_in_balls(item.bowl, u)
         gradient = [sum((w * row[j] for w, row in zip(weights, jacobian, strict=True)), arb(0)) for j in range(item.parameters)]
-        slopes.append(_norm(gradient))
+        slopes.append(norm_in_balls(gradient))
         if item.error != "none":
             along = {"against": gradient, "with": gradient, "away": theta, "aside": last}[item.error]
-            length = _norm(along)
+            length = norm_in_balls(along)
             if length.is_zero():
                 along, length = last, arb(1)
             size = arb(-item.epsilon if item.error == "against" else item.epsilon) / length
             gradient = [x + size * y for x, y in zip(gradient, along, strict=True)]
-        lengths.append(eta * _norm(gradient))
+        lengths.append(eta * norm_in_balls(gradient))
         theta = [x - eta * y for x, y in zip(theta, gradient, strict=True)]
     return _symbols_in_balls(item, gaps, lengths, slopes, eta, mu) | {
         "lambda_min_k": [_rayleigh_quotient(jacobian)],
@@ -161,7 +161,8 @@ def descend_in_balls(item: CompositeInstance) -> dict[str, list[Any]]:
     }
 
 
-def _map_in_balls(item: CompositeInstance, theta: list[Any]) -> tuple[list[Any], list[list[Any]]]:
+def map_in_balls(item: CompositeInstance, theta: list[Any]) -> tuple[list[Any], list[list[Any]]]:
+    """F(theta) and the rows of DF(theta)."""
     values, rows = [], []
     for i, sigma in enumerate(item.singular):
         bend = [sum((arb(entry) * x for entry, x in zip(row, theta, strict=True) if entry), arb(0)) for row in item.tensor[i]]
@@ -175,7 +176,8 @@ def _map_in_balls(item: CompositeInstance, theta: list[Any]) -> tuple[list[Any],
     return values, rows
 
 
-def _norm(vector: list[Any]) -> Any:
+def norm_in_balls(vector: list[Any]) -> Any:
+    """The Euclidean norm."""
     square = sum((x * x for x in vector), arb(0))
     return square.max(arb(0)).sqrt()  # a sum of squares is not negative, whatever its ball says
 

@@ -66,13 +66,35 @@ class Family:
 def family_of(theorem: Theorem) -> Family:
     """The family that tests the theorem. Raises ProblemError when there is none."""
     from verify.falsify.composite import COMPOSITE
+    from verify.falsify.couplings import COUPLINGS
+    from verify.falsify.limits import LIMITS
+    from verify.falsify.linearizations import LINEARIZATIONS
     from verify.falsify.nearest import NEAREST
     from verify.falsify.network import NETWORK
+    from verify.falsify.prior_changes import PERSISTENCE, SCALES
     from verify.falsify.prior_laws import HIDDEN_UNITS, SAMPLES
     from verify.falsify.prior_networks import DRAWN_NETWORKS
+    from verify.falsify.prior_steps import STEPS
     from verify.falsify.prior_widths import TRANSFER, WIDTHS
+    from verify.falsify.samples import TRAINING_SAMPLES
 
-    families = (COMPOSITE, NEAREST, NETWORK, DRAWN_NETWORKS, SAMPLES, HIDDEN_UNITS, WIDTHS, TRANSFER)
+    families = (
+        COMPOSITE,
+        NEAREST,
+        NETWORK,
+        LIMITS,
+        LINEARIZATIONS,
+        DRAWN_NETWORKS,
+        SAMPLES,
+        HIDDEN_UNITS,
+        WIDTHS,
+        TRANSFER,
+        STEPS,
+        PERSISTENCE,
+        SCALES,
+        TRAINING_SAMPLES,
+        COUPLINGS,
+    )
     found = [family for family in families if family.tests(theorem)]
     if len(found) != 1:
         named = ", ".join(family.name for family in found) or "none"

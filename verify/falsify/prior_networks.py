@@ -3,7 +3,8 @@
 The numbers t of the events are the least with which they hold on the network, measured on it: operator norms, signals, units,
 columns and the leave-one-out signals; an output layer counts as standard normal, whatever it is. The recursions of
 ``theorems.apriori`` are evaluated with these numbers and the means of |x|^2, |x|^4, .... The function is centered, so that s0 is
-the labels' size, which is chosen such that q is the wanted share of q_target; theta is then moved within B(R).
+the labels' size, which is chosen such that q is the wanted share of q_target; theta is then moved within B(R). Theorem A0 is
+asked on B(R) at a step of at most the record's eta.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ from verify.falsify.displaced import (
     top,
 )
 from verify.falsify.network import moving
+from verify.falsify.prior_network_scripts import as_json, described, network_script
 from verify.falsify.priors import PriorInstances, PriorPoint, Values, family, relative_noise, with_field
 from verify.falsify.promises import Outcome, evaluate
-from verify.falsify.scripts import constants, elementary, head, tail
 from verify.falsify.shrink import rounded
 
 Array = NDArray[np.float64]
@@ -52,11 +53,14 @@ ROUNDS = 4  # of the fixed point for the labels' size
 
 @dataclass(frozen=True, eq=False)
 class DrawnNetwork:
-    """network: with the displacement, in B(R). residual: s0. target: q_target."""
+    """network: with the displacement, in B(R). residual: s0. target: q_target. step_share: of eta, for Theorem A0."""
 
     network: NetworkInstance
     residual: float
     target: float
+    smoothness: float
+    mu: float
+    step_share: float
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,8 @@ def tails_of(item: NetworkInstance, at: Signals, arithmetic: Any) -> MeasuredTai
     bias, largest = exact(arithmetic, a.bias_scale), arithmetic.maximum_over
     roots = [arithmetic.sqrt(arithmetic.constant(Fraction(size))) for size in a.sizes]
     p = [arithmetic.sqrt(c[i] * c[i] * (h * h).sum(axis=0) + bias * bias) for i, h in enumerate(at.h)]
-    norms = [
-        root_top(w @ w.T, arithmetic) - roots[i] - (roots[i + 1] if len(w) > 1 else 0) for i, w in enumerate(at.weights[1:], 1)
-    ]
+    rows = [*roots[1:-1], 0]  # the one output's row is a vector: its norm is compared with the root of its length alone
+    norms = [root_top(w @ w.T, arithmetic) - roots[i] - rows[i] for i, w in enumerate(at.weights[1:], 1)]
     hidden = range(a.layers - 1)
     found = {
         "operator_norms": largest(np.array(norms)),
@@ -179,6 +182,8 @@ def known_of(theorem: Theorem, item: DrawnNetwork, arithmetic: Any) -> tuple[Val
     """Every symbol of Theorem F on the network, and the margins; nothing is said of theta where it is not surely in B(R)."""
     start = _start(item.network, arithmetic)
     values = {
+        "L": exact(arithmetic, item.smoothness),
+        "mu": exact(arithmetic, item.mu),
         "lambda_max": start.known.lambda_max,
         "lambda0": start.smallest,
         "s0": exact(arithmetic, item.residual),
@@ -191,7 +196,8 @@ def known_of(theorem: Theorem, item: DrawnNetwork, arithmetic: Any) -> tuple[Val
     if not moved["rho"] <= radius:
         undefined = arithmetic.divide(arithmetic.constant(Fraction(0)), arithmetic.constant(Fraction(0)))
         moved |= {"jacobian_drift": undefined, "jacobian_square": undefined}
-    return known | moved | {"kernel_top": start.largest, "rbar": _path_bound(values, arithmetic)}, margins
+    found = known | moved | {"kernel_top": start.largest, "rbar": _path_bound(values, arithmetic)}
+    return found | _descent(known, exact(arithmetic, item.step_share), arithmetic), margins
 
 
 def _radius(theorem: Theorem, values: Values, arithmetic: Any) -> Any:
@@ -209,6 +215,12 @@ def _path_bound(values: Values, arithmetic: Any) -> Any:
     return known["rbar"]
 
 
+def _descent(known: Values, share: Any, arithmetic: Any) -> Values:
+    """q0 and rbar0 of Theorem A0 on B(R) at a share of the step that the record allows."""
+    found = catalogued("A0").evaluate_constants({**known, "eta": share * known["eta"]}, arithmetic)
+    return {"q_descent": found["q"], "rbar_descent": found["rbar"]}
+
+
 def _kinds() -> list[Any]:
     shapes: list[Any] = [((1, 1, 1), (True, False), 0.0, 1), ((1, 2, 1), (True, True), 0.5, 1), ((2, 3, 1), (True, True), 0.0, 2)]
     shapes += [((1, 1, 1, 1), (True, True, True), 0.0, 1), ((2, 2, 2, 1), (True, True, True), 0.5, 2)]
@@ -218,34 +230,37 @@ def _kinds() -> list[Any]:
 def _counts(kind: Any) -> tuple[Architecture, int, list[int]]:
     (sizes, trained, bias, points), _ = kind
     architecture = Architecture(sizes, 1.0, bias, 1.0, trained)
-    return architecture, points, [architecture.parameters, points * sizes[0], len(moving(architecture)), 1, 1, 1]
+    return architecture, points, [architecture.parameters, points * sizes[0], len(moving(architecture)), 1, 1, 1, 1, 1, 1]
 
 
-RANGES = ((-3.0, 3.0, 0.4), (-2.0, 2.0, 0.3), (-1.0, 1.0, 0.3), (-4.0, 0.0, 0.5), (-4.0, 0.01, 0.3), (-2.0, 0.0, 0.3))
+NETWORK_RANGES = ((-3.0, 3.0, 0.4), (-2.0, 2.0, 0.3), (-1.0, 1.0, 0.3), (-4.0, 0.0, 0.5), (-4.0, 0.01, 0.3), (-2.0, 0.0, 0.3))
+RANGES = (*NETWORK_RANGES, (0.0, 3.0, 0.3), (-1.0, 1.0, 0.3), (-1.0, 0.0, 0.3))
 
 
 def _ranges(kind: Any) -> Array:
-    """theta, inputs, direction; log10 of |theta - theta0| over R, of q over q_target, of q_target."""
+    """theta, inputs, direction; log10 of |theta - theta0| over R, of q over q_target, of q_target, of L/mu, mu, of A0's
+    step over eta."""
     return np.array([box for box, count in zip(RANGES, _counts(kind)[2], strict=True) for _ in range(count)])
 
 
 def _extremes() -> list[PriorPoint]:
     """One neuron where phi'' or phi' is largest, moved a little; with its output weight moved; three layers; q up to q_target and a
     little beyond."""
+    loss = (0.0, 0.0, 0.0)  # the square loss, and the largest step
     narrow, both, deep = ((1, 1, 1), (True, False), 0.0, 1), ((1, 1, 1), (True, True), 0.0, 1), ((1, 1, 1, 1), (True,) * 3, 0.0, 1)
-    found = [PriorPoint((both, name), (0.0, 1.0, 1.0, 0.0, 1.0, 0.0, q, 0.0)) for name in ACTIVATIONS for q in (-1.0, -0.1)]
+    found = [PriorPoint((both, name), (0.0, 1.0, 1.0, 0.0, 1.0, 0.0, q, 0.0, *loss)) for name in ACTIVATIONS for q in (-1.0, -0.1)]
     for name, z in (("tanh", 0.6584789), ("tanh", 0.0), ("softplus", 0.0), ("erf", 0.0), ("sin", 0.0)):
         for share, quotient, target in product((-4.0, -1.0, 0.0), (-3.0, -0.3, -1e-9, 0.002, 0.0043), (0.0, -0.5)):
-            found.append(PriorPoint((narrow, name), (z, 1.0, 1.0, 1.0, share, quotient, target)))
+            found.append(PriorPoint((narrow, name), (z, 1.0, 1.0, 1.0, share, quotient, target, *loss)))
     rest = (0.1, 0.1, 1.0, 1.0, 1.0, 0.0, 0.0, -1.0)
-    return found + [PriorPoint((deep, name), (*rest, q, 0.0)) for name in ACTIVATIONS for q in (-3.0, -0.1)]
+    return found + [PriorPoint((deep, name), (*rest, q, 0.0, 1.5, 0.3, 0.0)) for name in ACTIVATIONS for q in (-3.0, -0.1)]
 
 
 def drawn_network(theorem: Theorem, point: PriorPoint) -> DrawnNetwork | None:
     """The instance at a point; None where K_0 or the direction vanishes."""
     architecture, points, counts = _counts(point.kind)
     theta, inputs, direction, tail_ = np.split(np.array(point.vector), np.cumsum(counts[:3]))
-    share, quotient, target = 10.0**tail_
+    share, quotient, target, condition, mu, step_share = 10.0**tail_
     bare = NetworkInstance(architecture, point.kind[1], theta, inputs.reshape(points, -1), np.zeros(len(theta)), 1.0)
     start, length = _start(bare, FLOAT), float(np.linalg.norm(direction))
     if not (start.smallest > 0 and length > 0 and np.isfinite(start.known.lambda_max)):
@@ -259,7 +274,9 @@ def drawn_network(theorem: Theorem, point: PriorPoint) -> DrawnNetwork | None:
         return None
     displacement = np.zeros(len(theta))
     displacement[moving(architecture)] = share * (1 - 1e-9) * radius * direction / length
-    return DrawnNetwork(replace(bare, displacement=displacement), float(values["s0"]), float(target))
+    step = float(step_share * (1 - 1e-9))
+    moved = replace(bare, displacement=displacement)
+    return DrawnNetwork(moved, float(values["s0"]), float(target), float(max(mu, mu * condition)), float(mu), step)
 
 
 def _noise(claim: Claim, known: Values) -> Array:
@@ -271,111 +288,25 @@ def _noise(claim: Claim, known: Values) -> Array:
 
 def _simpler(item: DrawnNetwork, found: Outcome) -> Iterator[DrawnNetwork]:
     network = item.network
-    for name in ("residual", "target"):
+    for name in ("residual", "target", "smoothness", "mu", "step_share"):
         for nicer in rounded(getattr(item, name)):
-            if nicer <= 1 or name == "residual":
-                yield with_field(item, name, nicer)
+            changed: DrawnNetwork = with_field(item, name, nicer)
+            if max(changed.target, changed.step_share) <= 1 and changed.mu <= changed.smoothness:
+                yield changed
     for name in ("displacement", "theta", "inputs"):
         array = getattr(network, name)
         for index in np.ndindex(*array.shape):
             for value in rounded(float(array[index])):
-                changed = array.copy()
-                changed[index] = value
-                yield replace(item, network=with_field(network, name, changed))
-
-
-_NETWORK = '''
-sizes, trained, sigma_b = {sizes!r}, {trained!r}, {bias_scale!r}
-theta0 = np.array({theta!r})
-displacement = np.array({displacement!r})
-x = np.array({inputs!r}).T
-n, layers = x.shape[1], len(sizes) - 1
-s0, q_target = {residual!r}, {target!r}
-# The recursions of overparam with the numbers t with which the events hold on this network, in floats.
-beta, lambda_max = {beta!r}, {lambda_max!r}
-
-
-def phi(s):
-    return {phi}
-
-
-def slope(s):
-    return {slope} + 0 * s
-
-
-def derivative(theta):
-    """DF on the trained layers: (n, trained parameters)."""
-    at, h, zs, hs, weights = 0, x, [], [], []
-    for l in range(layers):
-        rows, columns = sizes[l + 1], sizes[l]
-        weights.append(theta[at : at + rows * columns].reshape(rows, columns))
-        at += rows * columns
-        hs.append(h)
-        z = weights[-1] @ h / np.sqrt(columns)
-        if sigma_b:
-            z, at = z + sigma_b * theta[at : at + rows, None], at + rows
-        zs.append(z)
-        h = phi(z)
-    delta, blocks = np.ones_like(zs[-1]), []
-    for l in range(layers - 1, -1, -1):
-        if trained[l]:
-            parts = (delta[:, None] * hs[l][None] / np.sqrt(sizes[l])).reshape(-1, n)
-            blocks.insert(0, np.vstack([parts, sigma_b * delta]) if sigma_b else parts)
-        if l:
-            delta = slope(zs[l - 1]) * (weights[l].T @ delta / np.sqrt(sizes[l]))
-    return np.vstack(blocks).T / np.sqrt(n)
-
-
-J0, J1 = derivative(theta0), derivative(theta0 + displacement)
-eigenvalues = np.linalg.eigvalsh(J0 @ J0.T)
-lambda0, kernel_top = eigenvalues[0], eigenvalues[-1]
-rho = np.linalg.norm(displacement)
-jacobian_drift, jacobian_square = np.linalg.norm(J1 - J0, 2), np.linalg.norm(J1, 2) ** 2
-rbar = 2 * s0 / sqrt(lambda0) / (1 + sqrt(1 - 2 * beta * s0 / lambda0))  # of Theorem A-square
-
-'''
-
-
-def _script(theorem: Theorem, item: DrawnNetwork, claim: Claim, step: int) -> str:
-    """The program. The recursions themselves are not in it: beta and lambda_max stand there as numbers."""
-    from theorems.activations import activation
-    from theorems.grammar import S
-
-    network, known = item.network, known_of(theorem, item, FLOAT)[0]
-    chosen = activation(network.activation)
-    phi, slope = (elementary(formula.subs(S, "s")) for formula in (chosen.expression, chosen.derivative))
-    numbers = {name: float(known[name]) for name in ("beta", "lambda_max")}
-    body = _NETWORK.format(**as_json(item), **numbers, phi=phi, slope=slope)
-    return head(theorem, claim) + body + constants(theorem) + tail(claim, step)
-
-
-def as_json(item: DrawnNetwork) -> dict[str, Any]:
-    """The instance's data."""
-    network, a = item.network, item.network.architecture
-    return {
-        "sizes": list(a.sizes),
-        "trained": list(a.trained),
-        "bias_scale": a.bias_scale,
-        "activation": network.activation,
-        "theta": network.theta.tolist(),
-        "inputs": network.inputs.tolist(),
-        "displacement": network.displacement.tolist(),
-        "residual": item.residual,
-        "target": item.target,
-    }
-
-
-def _described(item: DrawnNetwork) -> str:
-    network, size = item.network, float(np.linalg.norm(item.network.displacement))
-    points = f"{len(network.inputs)} point{'s' if len(network.inputs) > 1 else ''}"
-    return f"{network.activation}, sizes {network.architecture.sizes}, {points}, s0 {item.residual:.4g}, displaced by {size:.4g}"
+                other = array.copy()
+                other[index] = value
+                yield replace(item, network=with_field(network, name, other))
 
 
 DRAWN_NETWORKS = family(
     PriorInstances(
         name="networks on the events",
-        given=frozenset({"beta", "lambda_max", "lambda0", "s0", "q_target"}),
-        measured=frozenset({"jacobian_drift", "rho", "kernel_top", "jacobian_square", "rbar"}),
+        given=frozenset({"L", "mu", "beta", "lambda_max", "lambda0", "s0", "q_target"}),
+        measured=frozenset({"jacobian_drift", "rho", "kernel_top", "jacobian_square", "rbar", "q_descent", "rbar_descent"}),
         kinds=_kinds(),
         ranges=_ranges,
         extremes=_extremes,
@@ -384,8 +315,8 @@ DRAWN_NETWORKS = family(
         noise=_noise,
         beyond=lambda item: [replace(item, residual=1.01 * item.residual), replace(item, residual=1.5 * item.residual)],
         simpler=_simpler,
-        script=_script,
-        described=_described,
+        script=lambda theorem, item, claim, step: network_script(theorem, item, known_of(theorem, item, FLOAT)[0], claim, step),
+        described=described,
         as_json=as_json,
     )
 )

@@ -26,7 +26,7 @@ from theorems.apriori.eigenvalue import Granted
 from theorems.apriori.threshold import at_width, monotone_from
 from theorems.arithmetic import FLOAT
 from theorems.records import Claim, Theorem
-from verify.falsify.priors import PriorInstances, PriorPoint, Values, family, relative_noise, with_field
+from verify.falsify.priors import PriorInstances, PriorPoint, Values, family, relative_noise, undefined, with_field
 from verify.falsify.promises import Outcome, evaluate
 from verify.falsify.scripts import constants, head, tail
 from verify.falsify.shrink import rounded
@@ -35,11 +35,6 @@ Array = NDArray[np.float64]
 
 LARGEST = 10**9
 ROUNDING = 1e-12
-
-
-def _nan(arithmetic: Any) -> Any:
-    """What an instance says nothing about."""
-    return np.nan if arithmetic is FLOAT else arithmetic.divide(arithmetic.numbers(0), arithmetic.numbers(0))
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ def _width_known(theorem: Theorem, item: WidthInstance, arithmetic: Any) -> tupl
     known, margins = evaluate(theorem, values | {"S": arithmetic.sqrt(arithmetic.numbers(mean))}, arithmetic)
     target = Fraction(item.target)
     for name, width in (("refused_width", item.refused), ("certified_width", item.certified)):
-        known[name] = _nan(arithmetic)
+        known[name] = undefined(arithmetic)
         if width >= 1:
             q = quotient(at_width(item.prior(), width), arithmetic, target)
             goal, slack = arithmetic.numbers(target), ROUNDING if arithmetic is FLOAT else 0
@@ -169,6 +164,7 @@ class TransferInstance:
     """Hidden widths are ``ratios`` times m_0 or m. moments: M_2, M_4, ...; delta: the failure probability."""
 
     ratios: tuple[int, ...]
+    trained: tuple[bool, ...]
     gaussian: bool
     sigma_w: float
     sigma_b: float
@@ -192,6 +188,7 @@ class TransferInstance:
             points=3,
             weight_scale=Fraction(self.sigma_w),
             bias_scale=Fraction(self.sigma_b),
+            trained=self.trained,
             output_layer="gaussian" if self.gaussian else "signs",
         )
         moments, loss = Moments(tuple(map(Fraction, self.moments))), Fraction(self.smoothness)
@@ -199,27 +196,41 @@ class TransferInstance:
         return Prior(plan, moments, Fraction(self.residual), known, delta, smoothness=loss, mu=loss)
 
 
-TRANSFER_KINDS = [((1,), False, False), ((1,), True, True), ((1, 2), False, True), ((2, 1), True, False), ((1, 1, 1), True, True)]
+# ratios, trained, gaussian output, biases
+TRANSFER_KINDS = [
+    ((1,), (True, True), False, False),
+    ((1,), (False, True), True, True),
+    ((1, 2), (True, True, True), False, True),
+    ((2, 1), (True, True, True), True, False),
+    ((1, 1), (True, False, False), False, False),
+    ((1, 1, 1), (True, True, True, True), True, True),
+    ((1, 1, 1), (False, True, False, True), True, False),
+]
 
 
 def _transfer_ranges(kind: Any) -> Array:
     """log10 of sigma_w, sigma_b, Lp, Lpp, |x|, L, |y|, lambda0, q_target, delta, of m_0 over m_mono, and of m over m_0."""
     near = (-0.5, 0.5, 0.2)
-    free = [(-8.0, -1.0, 1.0), (-2.0, 0.0, 0.3), (-1.0, 0.0, 0.2), (-4.0, -0.1, 0.5), (-0.05, 2.0, 0.3), (-0.05, 3.0, 0.3)]
+    free = [(-8.0, -1.0, 1.0), (-2.0, 0.0, 0.3), (-1.0, 0.0, 0.2), (-4.0, -0.001, 0.5), (-0.05, 2.0, 0.3), (-0.05, 3.0, 0.3)]
     return np.array([near] * 6 + free)
 
 
 def _transfer_extremes() -> list[PriorPoint]:
-    """Both steps at one width, where the claims are equalities, and at widths a little smaller and larger."""
+    """Both steps at one width, where the claims are equalities, and at widths a little smaller and larger; from the least width to
+    twice that, where a failure probability near 1 leaves the narrowest layers."""
     pairs = product(TRANSFER_KINDS, (-4.0, -6.0), ((0.0, 0.0), (1.0, 0.3), (2.0, 0.0), (2.0, -0.004), (2.0, -0.02)))
-    return [PriorPoint(kind, (0.0, -0.3, 0.0, 0.0, 0.0, 0.2, y, -0.5, 0.0, -2.0, *widths)) for kind, y, widths in pairs]
+    found = [PriorPoint(kind, (0.0, -0.3, 0.0, 0.0, 0.0, 0.2, y, -0.5, 0.0, -2.0, *widths)) for kind, y, widths in pairs]
+    narrow = product(TRANSFER_KINDS, (-0.3, -0.01))
+    ends = (0.0, 0.3)
+    return found + [PriorPoint(kind, (0.0, -0.3, 0.0, -2.0, 0.0, 0.2, -6.0, -0.5, 0.0, delta, *ends)) for kind, delta in narrow]
 
 
 def _transfer(theorem: Theorem, point: PriorPoint) -> TransferInstance:
-    ratios, gaussian, bias = point.kind
+    ratios, trained, gaussian, bias = point.kind
     sigma_w, sigma_b, slope, curvature, size, loss, y, lambda0, target, delta, first, width = (10.0**x for x in point.vector)
     one = TransferInstance(
         ratios=ratios,
+        trained=trained,
         gaussian=gaussian,
         sigma_w=sigma_w,
         sigma_b=sigma_b if bias else 0.0,
@@ -287,7 +298,11 @@ def _transfer_script(theorem: Theorem, item: TransferInstance, claim: Claim, ste
 
 def _transfer_described(item: TransferInstance) -> str:
     output = "gaussian" if item.gaussian else "+-1"
-    return f"hidden widths m x {item.ratios}, output layer {output}, m_0 = {item.first}, m = {item.width}, |y| {item.residual:.4g}"
+    moving = ", ".join(str(layer) for layer, moves in enumerate(item.trained, 1) if moves)
+    return (
+        f"hidden widths m x {item.ratios}, layers {moving} trained, output layer {output}, m_0 = {item.first}, m = {item.width}, "
+        f"|y| {item.residual:.4g}"
+    )
 
 
 TRANSFER = family(

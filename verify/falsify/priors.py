@@ -2,7 +2,8 @@
 
 Such a statement says that something fails with a stated probability. An instance is taken where that can be decided: a drawn
 network with the numbers t with which the events hold on it (``prior_networks``), a law under which the probability is a finite
-sum (``prior_laws``), or two widths at which the recursions are evaluated (``prior_widths``). Its numbers are doubles.
+sum (``prior_laws``), or two widths or scales at which the recursions are evaluated (``prior_widths``, ``prior_changes``), or just
+the numbers of Theorem A (``prior_steps``). Its numbers are doubles.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class PriorInstances:
     given, measured: names of a record's quantities, all of which its instances provide, and of what its claims measure. kinds: the
     discrete choices of random points. ranges: of a kind. instance: at a point, None where there is none. known: every symbol of the
     record at an instance, in an arithmetic, and the hypotheses' margins; NaN for what an instance says nothing about. noise: the
-    rounding of what is measured, in floats. beyond: further instances for the comparison with mutants. The rest as in ``Family``.
+    rounding of what is measured, in floats. beyond: further instances for the comparison with mutants. role: of
+    the records. The rest as in ``Family``.
     """
 
     name: str
@@ -58,11 +60,17 @@ class PriorInstances:
     script: Callable[[Theorem, Any, Claim, int], str]
     described: Callable[[Any], str]
     as_json: Callable[[Any], dict[str, Any]]
+    role: Role = Role.PRIOR
 
 
 def with_field(item: Any, name: str, value: Any) -> Any:
     """The record with one field changed."""
     return replace(item, **{name: value})
+
+
+def undefined(arithmetic: Any) -> Any:
+    """What an instance says nothing about: not a number."""
+    return np.nan if arithmetic is FLOAT else arithmetic.divide(arithmetic.numbers(0), arithmetic.numbers(0))
 
 
 def relative_noise(claim: Claim, known: Values) -> Array:
@@ -77,7 +85,7 @@ def family(own: PriorInstances) -> Family:
         given = {str(item.symbol.name) for item in theorem.quantities}
         known = given | {constant.name for constant in theorem.constants}
         sides_ = {str(x.name) for claim in theorem.claims for x in claim.measured.free_symbols | claim.bound.free_symbols}
-        return theorem.role is Role.PRIOR and given == own.given and bool(sides_) and sides_ - known <= own.measured
+        return theorem.role is own.role and given == own.given and bool(sides_) and sides_ - known <= own.measured
 
     def drawn(theorem: Theorem, generator: np.random.Generator, count: int) -> list[PriorPoint]:
         found = []

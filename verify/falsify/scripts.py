@@ -5,6 +5,7 @@ The formulas are printed from the record's expressions, so a script about a wron
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import sympy
@@ -13,7 +14,8 @@ from sympy.printing.numpy import NumPyPrinter
 from theorems.records import Claim, Theorem
 from verify.falsify.promises import certifier, reference
 
-_PRINTER = NumPyPrinter({"fully_qualified_modules": False})
+_PRINTER = NumPyPrinter({"fully_qualified_modules": False, "allow_unknown_functions": True})
+_OF_TWO = {sympy.Max: sympy.Function("maximum"), sympy.Min: sympy.Function("minimum")}
 
 _HEAD = '''"""Theorem {theorem}, claim {claim}: {statement}
 
@@ -24,7 +26,7 @@ An instance found by overparam falsify. Prints the measured value, the bound, an
 import math
 
 import numpy as np
-from numpy import exp, log, sqrt
+from numpy import exp, log, maximum, minimum, pi, sqrt
 
 np.seterr(all="ignore")  # a constant that this claim does not use may be undefined
 '''
@@ -114,17 +116,14 @@ _ERRORS = {
 
 def code(expression: sympy.Expr) -> str:
     """The expression as NumPy code with the records' names; Max and Min as maximum and minimum of two."""
-    return str(_PRINTER.doprint(expression)).replace("amax((", "max_of((").replace("amin((", "min_of((")
+    for kind, of_two in _OF_TWO.items():  # SymPy's own way of printing them differs from version to version
+        expression = expression.replace(kind, lambda *parts, of_two=of_two: reduce(of_two, parts))
+    return str(_PRINTER.doprint(expression))
 
 
 def head(theorem: Theorem, claim: Claim) -> str:
-    """The program's title and imports, and what Max and Min need."""
-    helpers = ""
-    expressions = [item.expression for item in theorem.constants] + [claim.measured, claim.bound]
-    if any(expression.has(sympy.Max, sympy.Min) for expression in expressions):
-        helpers = "\n\ndef max_of(values, axis=0):\n    return np.maximum(*np.broadcast_arrays(*values))\n\n"
-        helpers += "\ndef min_of(values, axis=0):\n    return np.minimum(*np.broadcast_arrays(*values))\n\n"
-    return _HEAD.format(theorem=theorem.id, claim=claim.id, statement=claim.statement) + helpers
+    """The program's title and imports."""
+    return _HEAD.format(theorem=theorem.id, claim=claim.id, statement=claim.statement)
 
 
 def constants(theorem: Theorem) -> str:
@@ -147,7 +146,8 @@ def tail(claim: Claim, step: int) -> str:
     return _TAIL.format(measured=measured, bound=bound, used=used, allowed=allowed, broken=broken, step=step)
 
 
-def _data(item: Any) -> str:
+def composite_data(item: Any) -> str:
+    """A composite instance's data, F and DF."""
     bowl, kink = item.bowl, item.kink
     return _COMPOSITE.format(
         singular=list(item.singular),
@@ -173,7 +173,7 @@ def composite_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> st
     """The program for a composite instance; ``step``: the k that is printed."""
     along, sign = _ERRORS[item.error]
     run = _DESCENT.replace("{along}", along).replace("{sign}", str(sign)).replace("{floor}", _floor(item))
-    return head(theorem, claim) + _data(item) + run + constants(theorem) + tail(claim, step)
+    return head(theorem, claim) + composite_data(item) + run + constants(theorem) + tail(claim, step)
 
 
 def _floor(item: Any) -> str:
@@ -221,7 +221,7 @@ distance = min([np.linalg.norm((target - w * x**2 / 2) / singular) for x in root
 def nearest_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> str:
     """The program for the nearest solution of a map."""
     solution = _DECOUPLED if item.is_decoupled else _FORM
-    return head(theorem, claim) + _data(item) + _NEAREST.format(solution=solution) + constants(theorem) + tail(claim, step)
+    return head(theorem, claim) + composite_data(item) + _NEAREST.format(solution=solution) + constants(theorem) + tail(claim, step)
 
 
 _NETWORK = '''

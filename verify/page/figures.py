@@ -46,11 +46,11 @@ def figures_of(verification: Verification) -> list[Figure]:
     """Residual with envelope, smallest eigenvalue with its bound, and the slack of every claim with numbers."""
     found = [
         Figure(
-            _drawn(lambda axes: _residual(axes, verification)),
+            drawn(lambda axes: _residual(axes, verification)),
             "Root of the loss gap against the step: measured, and from the certification step on the proven envelope.",
         ),
         Figure(
-            _drawn(lambda axes: _eigenvalue(axes, verification)),
+            drawn(lambda axes: _eigenvalue(axes, verification)),
             "Smallest eigenvalue of the tangent kernel at the marks, and the proven bound from the certification step on.",
         ),
     ]
@@ -60,11 +60,12 @@ def figures_of(verification: Verification) -> list[Figure]:
         caption = (
             "Room of every claim at the check with the least: 1 is a bound that is attained, to the left of 1 one that is violated."
         )
-        found.append(Figure(_drawn(lambda axes: _slacks(axes, claims), height), caption))
+        found.append(Figure(drawn(lambda axes: _slacks(axes, claims), height), caption))
     return found
 
 
-def _drawn(draw: Callable[[Axes], None], height: float = 3.4) -> str:
+def drawn(draw: Callable[[Axes], None], height: float = 3.4) -> str:
+    """The SVG element of one figure of this height in inches; ``draw`` fills its axes."""
     with matplotlib.rc_context(STYLE):
         canvas = Canvas(figsize=(7.2, height), layout="constrained")
         canvas.patch.set_alpha(0)

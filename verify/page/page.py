@@ -16,8 +16,9 @@ import markupsafe
 import tomli_w
 
 from verify.page.figures import Figure, figures_of
+from verify.page.waterfall import COLUMNS as CHAIN_COLUMNS
+from verify.page.waterfall import ball_table, beta_table, shown_chains, without_chain
 from verify.report import (
-    NOT_COUNTED,
     certificate_lines,
     number_shown,
     problem_lines,
@@ -27,7 +28,9 @@ from verify.report import (
     source_lines,
 )
 from verify.result import Verification
+from verify.unseen_report import COLUMNS, unseen_lines, unseen_rows
 from verify.verdict import CheckedClaim, Verdict
+from verify.waterfall.document import NOTE
 
 NORMALIZATIONS = (
     "Network in NTK parametrization: weights of variance 1, each layer divided by the root of its fan-in and multiplied by "
@@ -58,8 +61,17 @@ def report_page(verification: Verification, document: dict[str, Any]) -> str:
         problem=problem_lines(verification),
         tiles=list(_tiles(document)),
         statements=_grouped(certificate_lines(verification)),
-        claims=[_claim(claim) for claim in verification.claims],
+        claims=[claim_row(claim) for claim in verification.claims],
+        unseen=_grouped(unseen_lines(verification.unseen)),
+        unseen_columns=COLUMNS,
+        unseen_rows=unseen_rows(verification.unseen),
         figures=[{"caption": item.caption, "svg": markupsafe.Markup(item.svg)} for item in _figures(verification)],
+        chains=shown_chains(verification.waterfall),
+        chain_note=NOTE,
+        chain_columns=CHAIN_COLUMNS,
+        ball_rows=ball_table(verification.waterfall),
+        beta_rows=beta_table(verification.waterfall),
+        without_chain=without_chain(verification.waterfall),
         constants=[{"name": name, **value} for name, value in document["certificate"]["constants"].items()],
         normalizations=NORMALIZATIONS,
         sources=source_lines(verification),
@@ -105,9 +117,10 @@ def _grouped(lines: list[str]) -> list[tuple[str, list[str]]]:
     return groups
 
 
-def _claim(claim: CheckedClaim) -> dict[str, str]:
+def claim_row(claim: CheckedClaim) -> dict[str, str]:
+    """What the table of claims shows of one, as text."""
     checks = sum(count for kind, count in claim.counts.items() if kind is not Verdict.NOT_APPLICABLE)
-    told = claim.verdict is not Verdict.HOLDS or NOT_COUNTED in claim.reason
+    told = claim.verdict is not Verdict.HOLDS or ";" in claim.reason  # it says more than the verdict
     return {
         "id": claim.id,
         "statement": claim.statement,
@@ -117,6 +130,7 @@ def _claim(claim: CheckedClaim) -> dict[str, str]:
         "step": "" if claim.step is None else str(claim.step),
         "checks": str(checks) if checks else "",
         "verdict": claim.verdict.name,
+        "outcome": claim.outcome,
         "remark": claim.reason if told else "",
     }
 

@@ -6,6 +6,7 @@ instance (the leave-one-out signals included), and the recursions of ``theorems.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from theorems.apriori.constants import Prior, quantities, quotient
 from theorems.apriori.data import Moments, Points, at_start, beta_on_ball
 from theorems.apriori.eigenvalue import Granted
 from theorems.apriori.polynomial import Polynomial
+from theorems.apriori.scale import with_label_scale, with_output_scale
 from theorems.apriori.start import start_bounds
 from theorems.apriori.threshold import at_width, monotone_from
 from theorems.arithmetic import FLOAT
@@ -73,8 +75,9 @@ def measured_tails(network: SmallNetwork) -> MeasuredTails:
     weights = [a.weight(network.theta0, layer) for layer in range(1, a.layers + 1)]
     one = a.outputs == 1
     roots = [math.sqrt(size) for size in a.sizes]
-    # A single row is a vector: its norm is compared with the root of its length alone.
-    norms = [float(np.linalg.norm(w, 2)) - math.sqrt(w.shape[1]) - (math.sqrt(len(w)) if len(w) > 1 else 0.0) for w in weights]
+    # A single output's row is a vector: its norm is compared with the root of its length alone.
+    rows = [*roots[1:-1], 0.0 if one else roots[-1]]
+    norms = [float(np.linalg.norm(w, 2)) - math.sqrt(w.shape[1]) - row for w, row in zip(weights, rows, strict=True)]
     deviations = [p_norms(network, found, index) for index in range(a.layers - 1)]
     column = float(np.linalg.norm(weights[-1], axis=0).max())
     tails = {
@@ -179,10 +182,56 @@ def matrix_chernoff(generator: np.random.Generator) -> Iterator[Trial]:
 
 
 def bounds_against_the_width(generator: np.random.Generator) -> Iterator[Trial]:
-    """beta, Lambda's lambda_max, s_0, -lambda0 and q do not increase with the width from m_0 on."""
+    """beta, Lambda's lambda_max, s_0, -lambda0 and q do not increase with the width from m_0 on.
+
+    Half of the networks have one point, hidden layers of one or two units, one trained layer, and the widths m_0 and m_0 + 1.
+    """
+    plan, delta, at_edge = _random_plan(generator), float(generator.uniform(1e-6, 0.999)), bool(generator.random() < 0.5)
+    if at_edge:
+        alone = int(generator.integers(plan.layers))
+        sizes = (3, *(1 if generator.random() < 0.7 else 2 for _ in plan.hidden), plan.outputs)
+        plan = dataclasses.replace(plan, sizes=sizes, points=1, trained=tuple(i == alone for i in range(plan.layers)))
+    eigenvalue = Granted(Fraction(1, 10))
+    prior = Prior(plan, _moments(generator, plan), 1, eigenvalue, Fraction(delta), centered=bool(generator.random() < 0.3))
+    first = monotone_from(prior)
+    small = first if at_edge else first + int(10.0 ** generator.uniform(0, 6)) - 1
+    large = small + 1 if at_edge else small + int(10.0 ** generator.uniform(0, 6))
+    radius = float(10.0 ** generator.uniform(-2, 1))
+    low, high = (quantities(at_width(prior, width), radius, FLOAT) for width in (small, large))
+    for name in ("beta", "lambda_max", "s0"):
+        yield Trial(float(high[name]), float(low[name]), 1e-10 * float(low[name]))  # sums and products of positive numbers
+    q_low, q_high = (float(quotient(at_width(prior, width), FLOAT)) for width in (small, large))
+    yield Trial(q_high, q_low, 1e-10 * q_low)
+
+
+def bounds_against_the_scales(generator: np.random.Generator) -> Iterator[Trial]:
+    """beta(R) grows with R; beta/alpha, lambda_max/alpha^2, |f_0|/alpha and R do not depend on alpha; q falls with the scales."""
+    plan = _random_plan(generator)
+    known = Granted(Fraction(float(10.0 ** generator.uniform(-2, 1))))
+    size, delta = Fraction(float(10.0 ** generator.uniform(-2, 1))), Fraction(float(generator.uniform(1e-6, 0.999)))
+    prior = Prior(plan, _moments(generator, plan), size, known, delta, centered=bool(generator.random() < 0.5))
+    by, radius = Fraction(float(10.0 ** generator.uniform(0, 2))), float(10.0 ** generator.uniform(-2, 1))
+    larger, smaller = with_output_scale(prior, by), with_label_scale(prior, 1 / by)
+    pairs = ((prior, radius), (prior, float(by) * radius), (larger, radius))
+    near, far, scaled = (quantities(item, r, FLOAT) for item, r in pairs)
+    yield Trial(float(near["beta"]), float(far["beta"]), 1e-10 * float(far["beta"]))  # sums and products of positive numbers
+    initial_output = (float(item["s0"]) - float(size) for item in (near, scaled))
+    for value, other, power in (
+        (near["beta"], scaled["beta"], 1),
+        (near["lambda_max"], scaled["lambda_max"], 2),
+        (*initial_output, 1),
+    ):
+        exact = float(value) * float(by) ** power
+        yield Trial(abs(exact - float(other)), 0.0, 1e-10 * (exact + float(by * size)))
+    before, *after = (float(quotient(item, FLOAT)) for item in (prior, larger, smaller))
+    share = float(by) if prior.centered else 1.0
+    for q in after:
+        yield Trial(q, before / share, 1e-10 * before)
+
+
+def _random_plan(generator: np.random.Generator) -> Blueprint:
     layers = int(generator.integers(2, 6))
-    signs = bool(generator.random() < 0.5)
-    plan = blueprint(
+    return blueprint(
         (3, *(int(x) for x in generator.integers(1, 5, layers - 1)), int(generator.integers(1, 3))),
         slope=float(generator.uniform(0.1, 2)),
         curvature=float(generator.uniform(0.1, 2)),
@@ -190,20 +239,13 @@ def bounds_against_the_width(generator: np.random.Generator) -> Iterator[Trial]:
         points=int(generator.integers(1, 9)),
         weight_scale=float(generator.uniform(0.3, 2)),
         bias_scale=float(generator.choice([0.0, 0.5])),
-        output_layer="signs" if signs else "gaussian",
+        output_layer="signs" if generator.random() < 0.5 else "gaussian",
     )
+
+
+def _moments(generator: np.random.Generator, plan: Blueprint) -> Moments:
     squares = np.cumsum(generator.uniform(0.1, 2, plan.points))
-    moments = Moments(tuple(float(np.mean(squares**j)) for j in range(1, layers + 1)))
-    prior = Prior(plan, moments, 1, Granted(Fraction(1, 10)), Fraction(float(generator.uniform(1e-6, 0.999))), centered=False)
-    first = monotone_from(prior)
-    small = first + int(10.0 ** generator.uniform(0, 6)) - 1
-    large = small + int(10.0 ** generator.uniform(0, 6))
-    radius = float(10.0 ** generator.uniform(-2, 1))
-    low, high = (quantities(at_width(prior, width), radius, FLOAT) for width in (small, large))
-    for name in ("beta", "lambda_max", "s0"):
-        yield Trial(float(high[name]), float(low[name]), 1e-10 * float(low[name]))  # sums and products of positive numbers
-    q_low, q_high = (float(quotient(at_width(prior, width), FLOAT)) for width in (small, large))
-    yield Trial(q_high, q_low, 1e-10 * q_low)
+    return Moments(tuple(float(np.mean(squares**j)) for j in range(1, plan.layers + 1)))
 
 
 def _drawn(generator: np.random.Generator) -> SmallNetwork:

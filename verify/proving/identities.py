@@ -57,6 +57,8 @@ class _Tower:
         """The expression as a rational function of symbols and letters."""
         if isinstance(expression, sympy.Symbol | sympy.Rational):
             return expression
+        if expression is sympy.pi:  # transcendental, so that a rational function of it vanishes only identically
+            return self.letters.setdefault(expression, sympy.Dummy("pi"))
         if isinstance(expression, sympy.Add | sympy.Mul):
             return expression.func(*(self.rational(argument) for argument in expression.args))
         if isinstance(expression, sympy.Pow) and isinstance(expression.exp, sympy.Integer):

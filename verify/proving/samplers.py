@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from verify.proving import apriori_samplers, map_samplers, network_samplers, run_samplers
+from verify.proving import (
+    apriori_samplers,
+    generalization_samplers,
+    implicit_samplers,
+    map_samplers,
+    network_samplers,
+    run_samplers,
+)
 from verify.proving.sampling import Sampler
 
 SAMPLERS: dict[str, Sampler] = {
@@ -26,8 +33,16 @@ SAMPLERS: dict[str, Sampler] = {
     "first derivative of the signals": network_samplers.first_derivative,
     "backward drift": network_samplers.backward_drift,
     "Jacobian is Lipschitz": network_samplers.jacobian_is_lipschitz,
+    **implicit_samplers.SAMPLERS,
     "a-priori bounds at the start": apriori_samplers.bounds_at_start,
     "beta before drawing": apriori_samplers.beta_before_drawing,
     "summands of the first layer's kernel": apriori_samplers.matrix_chernoff,
     "bounds against the width": apriori_samplers.bounds_against_the_width,
+    "bounds against the scales": apriori_samplers.bounds_against_the_scales,
+    "Rademacher complexity of a translated class": generalization_samplers.translated_class,
+    "Rademacher complexity of a linear class": generalization_samplers.linear_class,
+    "Jacobian at a point is Lipschitz": generalization_samplers.jacobian_at_a_point,
+    "remainder of the network at a point": generalization_samplers.remainder_at_a_point,
+    "Lipschitz in the input": generalization_samplers.lipschitz_in_the_input,
+    "difference of means under a coupling": generalization_samplers.difference_of_means,
 }

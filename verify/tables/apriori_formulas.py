@@ -12,7 +12,7 @@ from theorems.activations import activation
 from theorems.apriori.blueprint import blueprint
 from theorems.apriori.budget import event_counts
 from theorems.apriori.display import Formulas, formulas
-from verify.apriori import value_at_zero
+from verify.apriori.prior import value_at_zero
 from verify.tables.keys import moves
 
 OF_SEVERAL = ("beta(R*) by the recursions of theorems.apriori for k outputs", r"\beta(R^*)")
@@ -90,5 +90,33 @@ def kernel_formula(case: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def residual_formula(case: Mapping[str, Any]) -> tuple[str, str]:
-    """s_0: the labels' root mean square, and a bound of the initial function unless it is subtracted."""
-    return ("|y|_nu", r"|y|_\nu") if case["centered"] else ("|y|_nu + |f_0|_nu", r"|y|_\nu + |f_0|_\nu")
+    """s_0: the residual of the function 0, and a bound of the initial function unless it is subtracted."""
+    square = case["_loss"].is_square
+    zero = ("|y|_nu", r"|y|_\nu") if square else ("sqrt(2*(h(0) - h*)/mu)", r"\sqrt{2(h(0)-h^*)/\mu}")
+    if case["centered"]:
+        return zero
+    drawn = ("|f_0|_nu", r"|f_0|_\nu") if square else ("sqrt(L/mu)*|f_0|_nu", r"\sqrt{L/\mu}\,|f_0|_\nu")
+    return f"{zero[0]} + {drawn[0]}", f"{zero[1]} + {drawn[1]}"
+
+
+def width_formula(case: Mapping[str, Any]) -> tuple[str, str]:
+    """The least width of one hidden layer whose first layer alone is trained: the least integer above the closed form.
+
+    Theorem F-width where lambda0 is granted; by the matrix Chernoff bound lambda0 = (1 - sqrt(C/m))*lambda_inf grows with m.
+    """
+    # The norm of the columns of W_2, whose entries are +-1.
+    outputs = ("", "") if case["outputs"] == 1 else ("sqrt(k)*", r"\sqrt{k}\,")
+    where = "S = sqrt(lambda_max(G o G)), " if "data" in case else "S = sqrt(mean of p_1^4), p_1^2 = c_1^2*|x|^2 + sigma_b^2, "
+    gram = "G_ij = c_1^2*x_i.x_j + sigma_b^2, G o G and lambda_max with sqrt(nu_i*nu_j), " if "data" in case else ""
+    tex = r"S = \lambda_{\max}(G\circ G)^{1/2}" if "data" in case else r"S = \left(\overline{p_1^4}\right)^{1/2}"
+    size = f"2*alpha*sigma_w*{outputs[0]}Lpp*S*s0/(q_target*"
+    latex_size = rf"2\alpha\sigma_w {outputs[1]}L_{{pp}} S s_0"
+    if "lambda0" in case:
+        text = f"floor(({size}lambda0))**2) + 1; {where}{gram}c_1 = sigma_w/sqrt(d)"
+        return text, rf"\left\lfloor\left(\frac{{{latex_size}}}{{q_* \lambda_0}}\right)^2\right\rfloor + 1,\quad {tex}"
+    constant = "C = 2*alpha^2*sigma_w^2*Lp^2*lambda_max(G)*log(n/p)/lambda_inf, p the share of the event lambda0"
+    limit = "lambda_inf the smallest eigenvalue of the infinite-width kernel"
+    text = f"floor((sqrt(C) + {size}lambda_inf))**2) + 1; {constant}, {limit}; {where}{gram}c_1 = sigma_w/sqrt(d)"
+    root = rf"\sqrt{{C}} + \frac{{{latex_size}}}{{q_* \lambda_\infty}}"
+    tail = r"C = 2\alpha^2\sigma_w^2 L_p^2\lambda_{\max}(G)\ln(n/p)/\lambda_\infty"
+    return text, rf"\left\lfloor\left({root}\right)^2\right\rfloor + 1,\quad {tail},\quad {tex}"

@@ -36,8 +36,15 @@ class _Line:
 
 
 def check_file(path: Path) -> Checked:
-    """Check a table. Raises ProblemError where the file is no table at all; a malformed row is a finding."""
+    """Check a table. Raises ProblemError where the file is no table at all, or has no rows; a malformed row is a finding."""
     what = f"table file {str(path)!r}"
+    found = _checked(path, what)
+    if not found.findings:
+        raise ProblemError(f"{what} has no rows: there is nothing to check")
+    return found
+
+
+def _checked(path: Path, what: str) -> Checked:
     try:
         if regular_file(path, what).stat().st_size > LARGEST_FILE:
             raise ProblemError(f"{what} has more than the {LARGEST_FILE} bytes it may have")
@@ -57,8 +64,14 @@ def check_file(path: Path) -> Checked:
     names = [cell.lower() for cell in head]
     for wanted in HEADERS:
         if set(wanted) <= set(names):
+            twice = next((name for name in wanted if names.count(name) > 1), None)
+            if twice is not None:
+                raise ProblemError(f"{what} must have one column {twice!r}, got {names.count(twice)}")
             places = [names.index(name) for name in wanted]
             return check_published(wanted, places, [(line.number, line.cells) for line in lines[1:]], len(head))
+    for separator, word in ((";", "semicolons"), ("\t", "tabulators")):
+        if len(head) == 1 and head[0].count(separator) > 0:
+            raise ProblemError(f"{what} has {word} between its columns: write commas there, and points in decimals")
     raise ProblemError(
         f"{what} must have the columns {' or '.join(', '.join(wanted) for wanted in HEADERS)}, or be a table of overparam, "
         f"got {', '.join(head)[:80]!r}"

@@ -13,7 +13,7 @@ from verify.fields import one_line, show
 from verify.tables import activation
 from verify.tables.constants import evaluated
 from verify.tables.findings import Checked, Found, Kind
-from verify.tables.published import Decimals, Finding, Judgement, enclosure_text, judge, read_decimal
+from verify.tables.published import MOST_DIGITS, Decimals, Finding, Judgement, enclosure_text, judge, read_decimal
 
 HEADERS = (("activation", "constant", "value"), ("expression", "value"))
 LADDER = (192, 768, 3072)  # bits, until an expression is decided
@@ -32,19 +32,38 @@ def check_published(wanted: Sequence[str], places: Sequence[int], lines: list[tu
     for number, cells in lines:
         where = f"line {number}"
         if len(cells) != width:
-            found.append(Found(Kind.MALFORMED, where, "", f"it has {len(cells)} cells and not {width}"))
+            hint = "; a decimal comma would make two cells of one" if len(cells) > width else ""
+            found.append(Found(Kind.MALFORMED, where, "", f"it has {len(cells)} cells and not {width}{hint}"))
             continue
         *words, text = (cells[place].strip() for place in places)
         name = " ".join(word[:60] for word in words)
         printed = read_decimal(text)
         if printed is None:
-            found.append(Found(Kind.MALFORMED, where, name, f"value must be a decimal such as 1.5925 or 2.5e-3, got {show(text)}"))
+            wanted_one = f"value must be a decimal such as 1.5925 or 2.5e-3, got {show(text)}{_hint(text)}"
+            found.append(Found(Kind.MALFORMED, where, name, wanted_one))
             continue
         try:
             found.append(_expression(where, name, words[0], printed) if len(words) == 1 else _activation(where, words, printed))
         except (ProblemError, InputError) as error:
             found.append(Found(Kind.MALFORMED, where, name, one_line(error)[:300]))
     return Checked(tuple(found))
+
+
+HINTS = (
+    ("%", "write the number that the percentage is"),
+    ("(", "leave the uncertainty out: only digits that are meant to be right can be judged"),
+    ("+/-", "leave the uncertainty out: only digits that are meant to be right can be judged"),
+    ("±", "leave the uncertainty out: only digits that are meant to be right can be judged"),
+    (",", "write a point and not a comma before the decimals"),
+    ("\N{MINUS SIGN}", "write '-' for the minus sign"),
+)
+
+
+def _hint(text: str) -> str:
+    """What to write in the place of some usual spellings that are no decimals here."""
+    if len(text) > MOST_DIGITS:
+        return f"; it has {len(text)} characters, and at most {MOST_DIGITS} are read"
+    return next((f"; {hint}" for sign, hint in HINTS if sign in text), "")
 
 
 def _activation(where: str, words: Sequence[str], printed: Decimals) -> Found:

@@ -56,7 +56,8 @@ def _gaps(given: list[Given]) -> Iterator[Found]:
     previous: Given | None = None
     expected = 1
     for item in given:
-        if item.cells is None:
+        if item.cells is None:  # it stands for a row that cannot be read
+            expected += previous is not None
             continue
         new = (
             previous is None
@@ -67,15 +68,26 @@ def _gaps(given: list[Given]) -> Iterator[Found]:
         if new and previous is not None and expected <= _size(previous):
             yield Found(Kind.WRONG, previous.where, "", f"the table ends with row {expected - 1} of {previous.rows}")
         expected = 1 if new else expected
-        if item.row != str(expected) or (not new and previous is not None and item.rows != previous.rows) or _size(item) < expected:
+        same = previous is not None and previous.cells is not None and item.cells["table"] == previous.cells["table"]
+        place, agrees = _count(item.row), new or previous is None or item.rows == previous.rows
+        if expected < place <= _size(item) and agrees and new != same:
+            missing = f"row {expected} is" if place == expected + 1 else f"rows {expected} to {place - 1} are"
+            yield Found(Kind.WRONG, item.where, "", f"{missing} missing before row {place} of {item.rows[:20]}")
+            expected = place
+        elif item.row != str(expected) or not agrees or _size(item) < expected:
             yield Found(Kind.WRONG, item.where, "", f"row {item.row[:20]} of {item.rows[:20]} stands where row {expected} should")
-        expected, previous = expected + 1, item
+        # A row that comes again takes no other row's place.
+        expected, previous = expected + (not 0 < place < expected), item
     if previous is not None and expected <= _size(previous):
         yield Found(Kind.WRONG, previous.where, "", f"the table ends with row {expected - 1} of {previous.rows}")
 
 
 def _size(item: Given) -> int:
-    found = exact_decimal(item.rows) if item.rows.isascii() and item.rows.isdigit() else None
+    return _count(item.rows)
+
+
+def _count(text: str) -> int:
+    found = exact_decimal(text) if text.isascii() and text.isdigit() else None
     return int(found) if found is not None else 0
 
 

@@ -93,15 +93,21 @@ def grid_from_text(content: str, what: str, folder: Path = Path()) -> tuple[Bloc
     """The blocks of the text of a grid file; ``what`` begins the message where it is not TOML."""
     try:
         document = tomllib.loads(content, parse_float=_exact)
+    except _NoDecimal as error:
+        raise ProblemError(f"{what} has a number that is none here: {error}") from None
     except (ValueError, RecursionError) as error:
         raise ProblemError(f"{what} is not valid TOML: {one_line(error)[:200]}") from None
     return grid_from_mapping(document, folder)
 
 
+class _NoDecimal(ValueError):
+    """A number of TOML that is no finite decimal of moderate size."""
+
+
 def _exact(literal: str) -> Any:
     found = exact_decimal(literal.replace("_", ""))
     if found is None:
-        raise ValueError(f"a number must be a finite decimal of moderate size, got {literal[:40]!r}")
+        raise _NoDecimal(f"a number must be a finite decimal of moderate size, got {literal[:40]!r}")
     return found
 
 
@@ -167,9 +173,13 @@ def _cases(where: str, kind: Kind, given: dict[str, Any], digits: int, values: b
 def _choices(where: str, key: Key, value: Any, values: bool) -> tuple[Any, ...]:
     """The values of a key: those of its list, or its only one. A word in a list, as "all", stands for a whole value."""
     place = f"{where}.{key.name}"
-    if not isinstance(value, list | tuple) or (value and not any(isinstance(x, str) or _depth(x) >= key.depth for x in value)):
+    if not isinstance(value, list | tuple) or (value and not any(_is_word(x) or _depth(x) >= key.depth for x in value)):
         return (_read(key, place, value, values),)
     return fields.entries(place, value, "a value or a list of values", lambda label, item: _read(key, label, item, values))
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and exact_decimal(value) is None
 
 
 def _depth(value: Any) -> int:

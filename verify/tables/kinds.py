@@ -7,6 +7,8 @@ from verify.tables.apriori import KIND as APRIORI
 from verify.tables.kernels import KIND as KERNEL
 from verify.tables.kind import Kind
 from verify.tables.laws import KIND as LAW
+from verify.tables.measured import KIND as MEASURED
+from verify.tables.monte_carlo import KIND as MONTE_CARLO
 from verify.tables.statements import KIND as THEOREM
 
 __all__ = ["KINDS", "Kind"]
@@ -19,5 +21,7 @@ KINDS: dict[str, Kind] = {
         KERNEL,
         THEOREM,
         APRIORI,
+        MEASURED,
+        MONTE_CARLO,
     )
 }

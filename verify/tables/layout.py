@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from verify.tables.records import Row, Table
 
 LONGEST_FORMULA = 400  # in LaTeX; beyond, a legend points to the other formats
+_ENTRY = re.compile(r"_\{[0-9]+,[0-9]+\}$")  # the indices of an entry of a matrix
 RELATIONS = {"up": r"\leq", "down": r"\geq", "nearest": r"\approx", "exact": "="}
 
 
@@ -52,8 +54,11 @@ def legend_of(table: Table) -> list[Definition]:
     for row in table.rows:
         head = row.constant.partition("[")[0]
         formula = row.latex if 0 < len(row.latex) <= LONGEST_FORMULA else None
-        symbol = row.symbol if head == row.constant else row.symbol.partition("_")[0]
-        found.setdefault((head, row.latex), Definition(symbol, head, formula, row.source))
+        symbol = row.symbol if head == row.constant else _ENTRY.sub("", row.symbol)
+        key = (head, row.latex)
+        known = found.setdefault(key, Definition(symbol, head, formula, row.source))
+        if known.source != row.source:
+            found[key] = replace(known, source="Source: row by row in the other formats")
     heads: dict[str, int] = {}
     for head, _ in found:
         heads[head] = heads.get(head, 0) + 1

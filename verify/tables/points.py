@@ -113,7 +113,12 @@ def read_data(key: str, value: Any) -> str:
 
 def load_points(key: str, text: str, folder: Path) -> Dataset:
     """The data set of the text of ``read_data``; relative paths are relative to ``folder``."""
-    return load_data(_options(key, json.loads(text), folder))
+    return load_data(data_options(key, text, folder))
+
+
+def data_options(key: str, text: str, folder: Path) -> DataOptions:
+    """The [data] section of the text of ``read_data``."""
+    return _options(key, json.loads(text), folder)
 
 
 def _options(key: str, table: Mapping[str, Any], folder: Path) -> DataOptions:
@@ -136,6 +141,6 @@ def _echo(options: DataOptions) -> dict[str, Any]:
     return shown
 
 
-def exact_rows(data: Dataset) -> list[list[int | Fraction]]:
-    """The inputs of a data set as the rational numbers that the doubles are; integers as integers, which is faster."""
-    return [[int(x) if x.is_integer() else Fraction(x) for x in row] for row in data.inputs.tolist()]
+def exact_rows(inputs: Any) -> list[list[int | Fraction]]:
+    """Points as the rational numbers that the doubles are; integers as integers, which is faster."""
+    return [[int(x) if x.is_integer() else Fraction(x) for x in row] for row in inputs.tolist()]

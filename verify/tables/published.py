@@ -151,5 +151,8 @@ def _common(text: str, candidate: str) -> int:
 
 
 def enclosure_text(low: Fraction, high: Fraction) -> str:
-    """An enclosure in decimals, rounded outward."""
+    """An enclosure in decimals, rounded outward; what is smaller than can be written is rounded to there."""
+    tiny = Fraction(1, 10**MOST_EXPONENT)
+    low = low if not low or abs(low) >= tiny else Fraction(0) if low > 0 else -tiny
+    high = high if not high or abs(high) >= tiny else Fraction(0) if high < 0 else tiny
     return f"[{shown_below(low, 20)}, {shown_above(high, 20)}]"

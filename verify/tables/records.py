@@ -36,6 +36,8 @@ HYPOTHESIS = "hypothesis"
 FORMULA = "formula only"
 MISSING = "does not exist"
 NOT_ENCLOSED = "not enclosed"
+NOT_CERTIFIED = "not certified"
+FLOATING_POINT = "floating point"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Value:
     """What was found for an entry: the true number lies in [lower, upper], or both are None and ``note`` says why.
 
     applies: "yes", or which hypotheses of the statement fail or are not decided; empty where there is none. note: a sentence, as
-    why a zero is exact.
+    why a zero is exact. formula, latex, source: in the place of the entry's, where only the computation tells which they are.
     """
 
     lower: Fraction | None
@@ -51,6 +53,9 @@ class Value:
     status: str = PROVED
     applies: str = ""
     note: str = ""
+    formula: str = ""
+    latex: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Row:
     inputs: names and exact values, which compute the row again. lower, upper: decimals rounded outward; value: rounded in the
     direction ``rounded``, "up", "down", "nearest", "exact" where the decimal is the number, empty where there is none. status:
     "proved", "hypothesis" (an input), "floating point", "Monte Carlo (seed, count, confidence)", "formula only", "does not exist",
-    "not enclosed".
+    "not enclosed", "not certified".
     """
 
     id: str
@@ -123,7 +128,7 @@ def identifier(kind: str, constant: str, inputs: Mapping[str, str], shown: tuple
     """The stable name of a row: readable, and unique by a hash of kind, constant and all inputs, whatever their values gave."""
     content = json.dumps([kind, constant, sorted(inputs.items())], ensure_ascii=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
-    words = [UNREADABLE.sub("_", word)[:40] for word in (kind, *shown, constant)]
+    words = [UNREADABLE.sub("_", word)[:40].strip("_") or "_" for word in (kind, *shown, constant)]
     return f"{'/'.join(words)}~{digest}"
 
 
@@ -139,8 +144,8 @@ def row_of(
         kind=kind,
         constant=entry.constant,
         symbol=entry.symbol,
-        formula=entry.formula,
-        latex=entry.latex,
+        formula=found.formula or entry.formula,
+        latex=found.latex or entry.latex,
         hypotheses=entry.hypotheses,
         normalization=entry.normalization,
         inputs=inputs,
@@ -151,7 +156,7 @@ def row_of(
         status=found.status,
         applies=found.applies,
         note=found.note,
-        source=entry.source,
+        source=found.source or entry.source,
         version=tool_version(),
     )
 

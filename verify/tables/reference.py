@@ -42,6 +42,20 @@ REFERENCE = {
     "m_0": "2048",
     "q": "1/2",
     "Lambda_first": "3",
+    "scale": "2",
+    "nearest": "2",
+    "b": "1/2",
+    "rho_loss": "1",
+    "k0_mean": "1",
+    "beta_mean": "1/100",
+    "contraction": "1",
+    "r_1": "1",
+    "j": "1",
+    "delta": "1/100",
+    "distance": "1",
+    "gain": "2",
+    "gain_0": "1",
+    "transport": "1/10",
 }
 
 

@@ -92,7 +92,7 @@ constants = ["nngp_lambda_min", "ntk_lambda_min"]
 # One hidden layer, trained alone: the least width that is certified before any weight is drawn.
 [[table]]
 kind = "apriori"
-title = "Least certified width of one hidden layer, Gaussian inputs"
+title = "Least width of one hidden layer with q(R*) < 1, Gaussian inputs"
 activation = [{_listed(_SMOOTH)}]
 width = 1
 law = "gaussian"
@@ -105,10 +105,10 @@ constants = ["least_width"]
 
 [[table]]
 kind = "apriori"
-title = "Least certified width of one hidden layer, lambda0 by matrix Chernoff, 8 digits (3 against 8)"
-activation = ["tanh", "erf", "softplus"]
+title = "Least width of one hidden layer with q(R*) < 1, lambda0 by matrix Chernoff, 16 digits (3 against 8)"
+activation = ["tanh", "erf", "sin", "softplus", "gelu", "silu"]
 width = 1
-data = {{ source = "digits", classes = [3, 8], points = 8 }}
+data = {{ source = "digits", classes = [3, 8], points = 16 }}
 failure_probability = [0.1, 0.01, 0.001]
 trained = [1]
 constants = ["least_width"]
@@ -125,6 +125,51 @@ law = "gaussian"
 dimension = 10
 points = 16
 lambda0 = 0.1
+""",
+        "losses": """\
+# Every loss that has L and mu: targets -1 and 1, ridges 1/10.
+[[table]]
+kind = "apriori"
+title = "Losses before any weight is drawn: tanh, widths 2m and m, Gaussian inputs"
+loss = ["square", "log_cosh", "pseudo_huber", "logistic", "log(cosh(y - t)) + (y - t)**2/4"]
+targets = [-1, 1]
+activation = "tanh"
+hidden = [2, 1]
+width = 1_000_000_000_000
+law = "gaussian"
+dimension = 10
+points = 16
+lambda0 = 0.1
+constants = ["L", "mu", "s0", "q", "certified_step", "certified_q", "certified_path", "certified_rate", "least_width"]
+""",
+        "measured": """\
+# Drawn networks: constants of one at its seed in floating point, and probabilities counted on hundreds of them.
+[[table]]
+kind = "measured"
+title = "Drawn networks, one hidden layer of softplus, trained alone, 8 digits (3 against 8)"
+problem = { data = { classes = [3, 8], source = "digits", points = 8 }, network = { activation = "softplus", trained = [1] } }
+hidden = [[64], [1024], [4096]]
+
+[[table]]
+kind = "monte_carlo"
+title = "Smallest eigenvalue and events at initialization, one hidden layer, 16 digits (3 against 8)"
+activation = "tanh"
+width = [64, 256]
+data = { source = "digits", classes = [3, 8], points = 16 }
+draws = 200
+epsilon = ["1/10", "1/4", "1/2"]
+failure_probability = 0.05
+
+[[table]]
+kind = "monte_carlo"
+title = "The same with two hidden layers"
+activation = "tanh"
+layers = 3
+width = 64
+data = { source = "digits", classes = [3, 8], points = 16 }
+draws = 100
+epsilon = ["1/10", "1/4", "1/2"]
+failure_probability = 0.2
 """,
         "theorems": f"""\
 # Reference inputs: L/mu = 2, beta small against lambda0.

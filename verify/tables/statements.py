@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from fractions import Fraction
 from typing import Any
+
+import sympy
 
 from theorems.arithmetic import BALL, working_precision
 from theorems.catalogue import THEOREMS, theorem
@@ -14,7 +18,7 @@ from verify import fields
 from verify.errors import ProblemError
 from verify.statements import latex
 from verify.tables.constants import constant_text, evaluated
-from verify.tables.keys import Key
+from verify.tables.keys import Key, exact_decimal
 from verify.tables.kind import Kind, Variants
 from verify.tables.records import Entry, Rounding, Value, of_ball
 
@@ -65,6 +69,10 @@ def make(case: Mapping[str, Any]) -> Iterator[Entry]:
             values = record.evaluate_constants(given, BALL)
             return values, applies(record, values)
 
+    @functools.cache
+    def rational() -> dict[str, Fraction]:
+        return rational_constants(record, case)
+
     hypotheses = "; ".join(item.statement for item in record.hypotheses)
     for item in record.constants:
         yield Entry(
@@ -72,34 +80,64 @@ def make(case: Mapping[str, Any]) -> Iterator[Entry]:
             latex(item.symbol),
             str(item.expression),
             latex(item.expression),
-            Rounding.NEAREST,
+            Rounding.DOWN if item.lower else Rounding.UP,
             hypotheses,
             NORMALIZATION,
             f"Theorem {record.id}: {record.source}",
-            _compute(known, item.name),
+            _compute(known, rational, item.name),
         )
 
 
 KIND = Kind("theorem", "Constants of theorems", _variants, make)
 
 
-def _compute(known: Any, name: str) -> Any:
+def _compute(known: Any, rational: Any, name: str) -> Any:
     def compute() -> Value:
         values, whether = known()
-        return of_ball(values[name], whether)
+        found, exact = of_ball(values[name], whether), rational().get(name)
+        if exact is None or found.lower is None or found.upper is None or not found.lower <= exact <= found.upper:
+            return found
+        return dataclasses.replace(found, lower=exact, upper=exact)
 
     return compute
 
 
-def applies(record: Theorem, values: Mapping[str, Any]) -> str:
-    """ "yes", or the hypotheses that fail, or else those that are not decided: margins in balls."""
+def rational_constants(record: Theorem, case: Mapping[str, Any]) -> dict[str, Fraction]:
+    """The constants that are rational numbers at rational inputs, by SymPy: 1/100 is then no ball about it."""
+    given = {name: exact_decimal(text) for name, text in case.items() if name != "theorem"}
+    known = {
+        item.symbol: sympy.Rational(value.numerator, value.denominator)
+        for item in record.quantities
+        if (value := given.get(str(item.symbol.name))) is not None
+    }
+    found = {}
+    for item in record.constants:
+        free_powers = any(power.exp.free_symbols for power in item.expression.atoms(sympy.Pow))  # 2**j may fill the memory
+        if free_powers or not item.expression.free_symbols <= known.keys():
+            continue
+        value = item.expression.subs(known)
+        if value.is_Rational:
+            known[item.symbol] = value
+            found[item.name] = Fraction(int(value.p), int(value.q))
+    return found
+
+
+def applies(record: Theorem, values: Mapping[str, Any], given: Collection[str] = ()) -> str:
+    """ "yes", or the hypotheses that fail, or else those that are not decided: margins in balls.
+
+    Of records that speak of lambda0 and lambda_max, lambda0 <= lambda_max is asked too, which holds of every kernel: without it no
+    network has these numbers, and what follows from them (a negative rate) says nothing. ``given``: hypotheses that need not be
+    asked, as they hold by the meaning of the numbers.
+    """
     margins = record.margins(values, BALL)
+    asked = [(item.id, margins[item.id], item.strict) for item in record.hypotheses if item.id not in given]
+    if {"lambda0", "lambda_max"} <= values.keys() and "spectrum" not in margins:
+        asked.append(("lambda0 <= lambda_max", values["lambda_max"] - values["lambda0"], False))
     fails: list[str] = []
     open_ones: list[str] = []
-    for item in record.hypotheses:
-        margin = margins[item.id]
-        if not (margin > 0 if item.strict else margin >= 0):
-            (fails if (margin <= 0 if item.strict else margin < 0) else open_ones).append(item.id)
+    for name, margin, strict in asked:
+        if not (margin > 0 if strict else margin >= 0):
+            (fails if (margin <= 0 if strict else margin < 0) else open_ones).append(name)
     if fails:
         return f"no: {', '.join(fails)}"
     return f"not decided: {', '.join(open_ones)}" if open_ones else "yes"

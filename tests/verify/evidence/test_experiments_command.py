@@ -19,7 +19,7 @@ from verify.evidence.assumption_grid import FULL, QUICK, Grid
 from verify.evidence.assumption_results import Counted, Results
 from verify.evidence.assumption_rows import COLUMNS
 from verify.evidence.clopper_pearson import Count
-from verify.evidence.findings import Findings
+from verify.evidence.findings import Experiment, Findings
 from verify.evidence.frequencies import Frequency
 from verify.verdict import Verdict
 
@@ -53,12 +53,23 @@ def call(*arguments: str):
 
 def test_they_are_listed() -> None:
     assert call("--list").output.startswith("assumption: ")
-    assert set(json.loads(call("--list", "--json").output)) == {"assumption"}
+    names = {"assumption", "certification", "implicit", "generalization", "lazy", "transfer"}
+    assert set(json.loads(call("--list", "--json").output)) == names
 
 
-def test_without_a_name_all_are_run(tiny, tmp_path) -> None:
-    done = call("--quick", "--json", "--out", str(tmp_path))
-    assert set(json.loads(done.output)) == set(catalogue.EXPERIMENTS)
+def test_without_a_name_all_are_run(tmp_path, monkeypatch) -> None:
+    def stand_in(name: str, status: Verdict) -> Experiment:
+        return Experiment(name, "", lambda quick, seed, progress: Findings((), (), {}, {status: 1}, {}, f"{name}{quick}{seed}"))
+
+    known = {name: stand_in(name, Verdict.HOLDS) for name in catalogue.EXPERIMENTS}
+    monkeypatch.setattr(catalogue, "EXPERIMENTS", known)
+    done = call("--quick", "--json", "--out", str(tmp_path), "--seed", "7")
+    assert done.exit_code == 0
+    assert set(json.loads(done.output)) == set(known)
+    assert {path.read_text() for path in tmp_path.glob("*.md")} == {f"{name}True7" for name in known}
+    for status, code in ((Verdict.UNDECIDED, 3), (Verdict.VIOLATED, 1)):
+        known["lazy"] = stand_in("lazy", status)
+        assert call("--quick", "--out", str(tmp_path)).exit_code == code
 
 
 def test_a_run_writes_everything_and_says_so(tiny, tmp_path) -> None:

@@ -57,7 +57,12 @@ def test_the_sign_of_a_root_is_not_guessed() -> None:
     assert check_identity(Identity(sqrt(a**2), a)).status is Status.UNDECIDED
 
 
-@pytest.mark.parametrize("wrong", [0.5 * a, sympy.pi * a, sympy.sin(a), a**b, sympy.Abs(a), a ** Rational(1, 3)], ids=str)
+def test_pi_is_a_letter() -> None:
+    assert check_identity(Identity((sympy.pi * a + a) / (sympy.pi + 1), a)).status is Status.PROVED
+    assert check_identity(Identity(sympy.pi * a, Rational(22, 7) * a)).status is Status.VIOLATED
+
+
+@pytest.mark.parametrize("wrong", [0.5 * a, sympy.E * a, sympy.sin(a), a**b, sympy.Abs(a), a ** Rational(1, 3)], ids=str)
 def test_only_listed_nodes_are_compared(wrong) -> None:
     with pytest.raises(InputError, match="identity is of rational functions"):
         check_identity(Identity(wrong, a))

@@ -187,7 +187,7 @@ SYMMETRIC = "weight * (high[row] * low[column] + low[row] * high[column])"
 WEIGHT = "signals.fan_in_scales[index] * signals.slope * arithmetic.maximum_over"
 # The sampler that must object, the function of theorems.ball, and what in it is replaced by what.
 MUTANTS = [
-    (E1, "_ball_bounds", "c * (norm + radius) if moves", "c * norm if moves"),
+    (E1, "_gains", "c * (norm + radius) if moves", "c * norm if moves"),
     (E1, "_forward_drift", "squared + p_squared", "squared"),
     (E1, "_forward_drift", f"squared_nu + {P_NU}", "squared_nu"),
     (E1, "_forward_drift", "arithmetic.sqrt(squared_nu)", "arithmetic.sqrt(squared_nu) / 2"),

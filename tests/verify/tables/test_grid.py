@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 
 import pytest
 
+from theorems.catalogue import THEOREMS
 from theorems.errors import InputError
 from verify.errors import ProblemError
+from verify.tables.formats import FORMATS
 from verify.tables.grid import case_of_inputs, grid_from_mapping, grid_from_text, load_grid, tables_of
 from verify.tables.kinds import KINDS
-from verify.tables.reference import reference_grid
+from verify.tables.reference import REFERENCE, reference_grid
+from verify.tables.statements import keys_of
 
 LAW = {"kind": "law", "law": "gaussian", "dimension": 2}
 KERNEL = {"kind": "kernel", "activation": "relu", "points": "circle(4)"}
 SQUARE = {"theorem": "A-square", "eta": "1/8", "lambda0": "1/2", "lambda_max": 2, "beta": "1/100", "s0": 1, "R": 8}
 APRIORI = {"kind": "apriori", "activation": "tanh", "width": 64, "law": "gaussian", "dimension": 4, "points": 8, "lambda0": "1/10"}
+
+
+DIGITS = {"source": "digits", "classes": [3, 8], "points": 3}
+COUNTED = {"kind": "monte_carlo", "activation": "tanh", "width": 8, "data": DIGITS, "draws": 3}
+MEASURED = {"kind": "measured", "problem": {"data": DIGITS}}
 
 
 def rows(*blocks):
@@ -51,6 +60,17 @@ def test_decimals_are_exact() -> None:
         {**SQUARE, "beta": "sqrt(2)/100"},
         APRIORI,
         {"kind": "activation", "activation": "s*exp(-s**2/2)", "variance": "2"},
+        {**APRIORI, "loss": "logistic", "targets": [-1, 1], "hidden": [3, 1]},
+        {
+            "kind": "apriori",
+            "activation": "tanh",
+            "width": 64,
+            "data": DIGITS,
+            "loss": "weighted_square",
+            "loss_weights": [1, 2, "1/2"],
+        },
+        {"kind": "monte_carlo", "activation": "tanh", "width": 8, "data": DIGITS, "draws": 3, "epsilon": ["1/3"]},
+        {"kind": "measured", "problem": {"data": DIGITS, "network": {"weight_scale": 0.3}}, "hidden": [8, 8], "seed": 2},
     ],
     ids=lambda block: block.get("kind", "theorem"),
 )
@@ -167,6 +187,36 @@ BAD = [
     ({"table": [{"kind": "activation", "activation": "tanh", "variance": float("nan")}]}, "a positive number"),
     ({"table": [{"kind": "activation", "activation": "tanh", "variance": "1e999999"}]}, "a positive number"),
     ({"table": [{"kind": "activation", "activation": "tanh", "variance": True}]}, "a positive number"),
+    ({"table": [{**APRIORI, "loss": "logistc"}]}, "did you mean 'logistic'"),
+    ({"table": [{**APRIORI, "loss": "logistic"}]}, "targets is missing"),
+    ({"table": [{**APRIORI, "loss": "logistic", "targets": [0, 1]}]}, "must be -1 or +1, got 0"),
+    ({"table": [{**APRIORI, "loss": "logistic", "targets": [1], "ridge": 0}]}, "not Polyak-Lojasiewicz"),
+    ({"table": [{**APRIORI, "loss": "logistic", "targets": [1], "ridge": -1}]}, "nonnegative"),
+    ({"table": [{**APRIORI, "ridge": 1}]}, "ridge applies to"),
+    ({"table": [{**APRIORI, "loss": "log_cosh", "targets": [1], "label_norm": 1}]}, "belongs to the square loss"),
+    ({"table": [{**APRIORI, "targets": [float("inf")]}]}, "an exact number"),
+    ({"table": [{**APRIORI, "loss": "weighted_square", "loss_weights": "balanced"}]}, "not those of a law"),
+    ({"table": [{**APRIORI, "loss": "weighted_square"}]}, "loss_weights is missing"),
+    ({"table": [{**APRIORI, "loss_weights": [1]}]}, "belongs to weighted_square"),
+    ({"table": [{"kind": "apriori", "activation": "tanh", "width": 9, "data": DIGITS, "targets": [1]}]}, "belongs to a law"),
+    ({"table": [{**APRIORI, "hidden": [1, 0]}]}, "hidden[1] must be a positive integer"),
+    ({"table": [{**APRIORI, "hidden": [2, 1], "layers": 2}]}, "layers must be 3"),
+    ({"table": [{**APRIORI, "hidden": [1] * 8}]}, "at most 7 layers"),
+    ({"table": [{**COUNTED, "draws": 0}]}, "draws must be a positive integer"),
+    ({"table": [{**COUNTED, "draws": 10**9}]}, "from 1 to 100000"),
+    ({"table": [{**COUNTED, "confidence": 1}]}, "strictly between 0 and 1"),
+    ({"table": [{**COUNTED, "epsilon": [1]}]}, "less than 1"),
+    ({"table": [{**COUNTED, "epsilon": ["1/2", 0.5]}]}, "must not name a number twice"),
+    ({"table": [{**COUNTED, "width": 10**12}]}, "of memory"),
+    ({"table": [{**COUNTED, "width": "m"}]}, "the symbol 'm' is left free"),
+    ({"table": [{**COUNTED, "activation": "exp(s)"}]}, "no infinite-width kernel"),
+    ({"table": [{key: value for key, value in COUNTED.items() if key != "data"}]}, "data is missing"),
+    ({"table": [{"kind": "measured"}]}, "problem is missing"),
+    ({"table": [{**MEASURED, "problem": "none.toml"}]}, "does not exist"),
+    ({"table": [{**MEASURED, "problem": "nonsense"}]}, "the name of a problem file"),
+    ({"table": [{**MEASURED, "problem": {"netwrk": {}}}]}, "did you mean 'network'"),
+    ({"table": [{**MEASURED, "problem": {"network": {"widths": [3]}}}]}, "unknown key 'widths'"),
+    ({"table": [{**MEASURED, "hidden": [10**9]}]}, "of memory"),
     ({"table": [{**SQUARE, "eta": "__import__('os')"}]}, "constant expression"),
     ({"table": [{**SQUARE, "eta": "1/0"}]}, "finite real number"),
     (
@@ -191,8 +241,11 @@ def test_bad_grids_are_refused_in_one_sentence(document, words) -> None:
     [
         (b"[[table]", "not valid TOML"),
         (b"\xff", "not UTF-8"),
-        (b"[[table]]\nkind = 'activation'\nactivation = 'tanh'\nvariance = 1e999999999", "not valid TOML"),
-        (b"[[table]]\nkind = 'activation'\nactivation = 'tanh'\nvariance = nan", "not valid TOML"),
+        (
+            b"[[table]]\nkind = 'activation'\nactivation = 'tanh'\nvariance = 1e999999999",
+            "finite decimal of moderate size, got '1e999999999'",
+        ),
+        (b"[[table]]\nkind = 'activation'\nactivation = 'tanh'\nvariance = nan", "finite decimal of moderate size, got 'nan'"),
     ],
 )
 def test_bad_files_are_refused(content, words, tmp_path) -> None:
@@ -211,4 +264,20 @@ def test_reference_grids() -> None:
         reference_grid("E")
     with pytest.raises(InputError, match="unknown theorem"):
         reference_grid("A9")
-    assert set(KINDS) == {"activation", "law", "kernel", "theorem", "apriori"}
+    assert set(KINDS) == {"activation", "law", "kernel", "theorem", "apriori", "measured", "monte_carlo"}
+
+
+@pytest.mark.parametrize("identifier", list(THEOREMS))
+def test_every_statement_of_the_catalogue_answers(identifier) -> None:
+    """A table in every format, or the sentence that there is nothing to tabulate."""
+    record = THEOREMS[identifier]
+    if not record.constants:
+        with pytest.raises(ProblemError, match=f"theorem {re.escape(identifier)} defines no constants"):
+            reference_grid(identifier)
+        return
+    (table,) = tables_of(reference_grid(identifier))
+    assert [row.constant for row in table.rows] == [item.name for item in record.constants]
+    known = set(REFERENCE) >= {key.name for key in keys_of(record)} - {"theorem"}
+    assert {row.status for row in table.rows} == ({"proved"} if known else {"formula only"})
+    assert {row.applies for row in table.rows} == ({"yes"} if known else {""})
+    assert all(FORMATS[style]((table,)) for style in FORMATS)

@@ -15,10 +15,12 @@ from scipy.integrate import quad
 
 from theorems.apriori.blueprint import blueprint
 from theorems.apriori.budget import budget, event_counts
+from theorems.apriori.threshold import best_width, beta_grows
 from theorems.catalogue import THEOREMS
+from verify.tables.apriori_known import prior_at
 from verify.tables.grid import grid_from_mapping, tables_of
 from verify.tables.records import Row, Table
-from verify.tables.reference import reference_grid
+from verify.tables.reference import REFERENCE, reference_grid
 from verify.tables.statements import keys_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -191,6 +193,9 @@ def test_every_statement_is_tabulated_at_reference_inputs(identifier: str) -> No
     known: dict[sympy.Symbol, sympy.Expr] = {}
     inputs = dict(found.rows[0].inputs)
     by_name = {item.symbol.name: item.symbol for item in theorem.quantities}
+    if not all(key.name in REFERENCE for key in keys_of(theorem)[1:]):
+        assert {row.status for row in found.rows} == {"formula only"}
+        return
     for key in keys_of(theorem)[1:]:
         known[by_name[key.name]] = sympy.Rational(inputs[key.name])
     for row, constant in zip(found.rows, theorem.constants, strict=True):
@@ -199,6 +204,25 @@ def test_every_statement_is_tabulated_at_reference_inputs(identifier: str) -> No
         if row.value:
             low, high = (sympy.Rational(text) for text in (row.lower, row.upper))
             assert low - sympy.Float("1e-30", 40) <= known[constant.symbol] <= high + sympy.Float("1e-30", 40)
+            # The printed number is a bound itself: beyond the end of the enclosure on the safe side.
+            assert Fraction(row.value) <= Fraction(row.lower) if constant.lower else Fraction(row.value) >= Fraction(row.upper)
+            assert row.rounded in ("exact", "down" if constant.lower else "up")
+
+
+def test_rational_constants_are_exact() -> None:
+    given = {"theorem": "A-square", "eta": "1/8", "lambda0": "1/2", "lambda_max": 2, "beta": "1/100", "s0": 1, "R": 8}
+    found = rows(**given)
+    assert {name: (found[name].value, found[name].rounded) for name in ("beta_prime", "q", "rate", "rbar")} == {
+        "beta_prime": ("0.01", "exact"),
+        "q": ("0.04", "exact"),
+        "rate": ("0.94", "exact"),
+        "rbar": ("1.4286458159", "up"),
+    }
+    third = rows(**{**given, "beta": "1/3"})["beta_prime"]
+    assert (third.value, third.rounded) == ("0.333333333334", "up")
+    # Where balls are not defined, neither is the product of two roots of negative numbers.
+    negative = rows(theorem="A0-descent", **{"L": -1, "mu": -1, "eta": 1, "beta": 1, "s0": 1, "R": 1, "Lambda": 1, "rbar": 1})
+    assert negative["L_J"].status == "not enclosed"
 
 
 def test_a_statement_says_which_hypothesis_fails() -> None:
@@ -270,6 +294,44 @@ def test_least_width_agrees_with_q_on_either_side() -> None:
     width = int(rows(**{**APRIORI, "constants": ["least_width"]})["least_width"].value)
     assert rows(**{**APRIORI, "width": width})["q"].applies == "yes"
     assert rows(**{**APRIORI, "width": width - 1})["q"].applies != "yes"
+
+
+def test_the_least_width_says_whether_its_criterion_is_exact() -> None:
+    """Over all radii a smaller width may do where beta grows with R, and none does where it does not."""
+    for change, exact in (({"trained": [1]}, True), ({"trained": "all"}, False), ({"layers": 3}, False), ({"trained": [2]}, False)):
+        block = {**APRIORI, "layers": 2, **change}
+        found = rows(**{**block, "constants": ["least_width"]})["least_width"]
+        (case,) = grid_from_mapping({"table": [block]})[0].cases
+        prior = prior_at(case.given, 1, None)
+        assert beta_grows(prior.plan) is not exact
+        assert ("certify --solve width" in found.note) is not exact
+        assert ("certify --solve width" in found.hypotheses) is not exact
+        assert ("if and only if" in found.hypotheses) is exact
+        best = best_width(prior).threshold.width
+        assert best == int(found.value) if exact else best <= int(found.value)
+
+
+def test_an_eigenvalue_that_no_network_has_gives_no_rate() -> None:
+    found = rows(**{**APRIORI, "lambda0": 1e5})
+    for name in ("R", "beta", "q", "eta", "rate", "least_width"):
+        assert found[name].value == "", name
+        assert "lambda0 must be at most lambda_max" in found[name].note
+    assert found["certified_rate"].status == "not certified"
+    square = {"kind": "theorem", "theorem": "A-square", "lambda0": 5, "lambda_max": 4, "beta": 0.001, "s0": 1, "R": 1, "eta": 0.249}
+    assert float(rows(**square)["rate"].value) < 0
+    assert rows(**square)["rate"].applies == "no: lambda0 <= lambda_max"
+    assert rows(**{**square, "lambda0": 3})["rate"].applies == "yes"
+
+
+def test_the_formula_of_the_least_width_is_its_value() -> None:
+    """Granted: floor((2 alpha sigma_w Lpp S s0/(q_target lambda0))^2) + 1. With sqrt(C) added for the matrix Chernoff bound."""
+    granted = {**APRIORI, "layers": 2, "trained": [1], "lambda0": 0.1}
+    formula = rows(**granted)["least_width"].formula
+    assert formula.startswith("floor((2*alpha*sigma_w*Lpp*S*s0/(q_target*lambda0))**2) + 1; S = ")
+    block = {"kind": "apriori", "activation": "tanh", "width": 1, "trained": [1], "constants": ["least_width"]}
+    found = rows(**block, data={"source": "digits", "classes": [3, 8], "points": 4})["least_width"]
+    assert found.formula.startswith("floor((sqrt(C) + 2*alpha*sigma_w*Lpp*S*s0/(q_target*lambda_inf))**2) + 1; C = 2*alpha^2*")
+    assert "F-chernoff" in found.source
 
 
 def test_least_width_by_matrix_chernoff_on_a_data_set() -> None:

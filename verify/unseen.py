@@ -1,0 +1,120 @@
+"""A finished run judged on points that it was not trained on, as the section [generalization] of the problem asks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from theorems.statements.generalization import THEOREM_H1, THEOREM_H2
+from verify.certificate import Certificate
+from verify.claims import MeasuredSteps, float_ends, not_applicable, perturbation
+from verify.errors import ProblemError
+from verify.evaluated_losses import EvaluatedLoss, clipped_loss, ramp_loss
+from verify.generalization import Generalization, Judge, certified_distance
+from verify.held_out import held_out
+from verify.limits import raised, remaining_path
+from verify.run import MeasuredRun
+from verify.setup import Setup, Theta
+from verify.verdict import CheckedClaim
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """found: what H1 and H2 say of the run, or None with the reason. claims: H1-risk, H2-lipschitz and H2-risk, checked or not."""
+
+    found: Generalization | None
+    reason: str
+    claims: tuple[CheckedClaim, ...]
+
+
+def judge_run(setup: Setup, theta0: Theta, run: MeasuredRun, certified: MeasuredSteps | None) -> Unseen | None:
+    """Check H1 and H2 at the end of the run; None where the problem asks for no judgment.
+
+    theta0: the drawn weights, where the run began. certified: the steps from the certified weights on, None without a certificate.
+    Where the statements do not apply (no rows left, weights of the points that are not uniform, an activation without bounds, a run
+    that diverged) their claims are NOT_APPLICABLE, with the reason.
+    """
+    options = setup.problem.generalization
+    if not options.held_out:
+        return None
+    try:
+        found = _judged(setup, theta0, run, certified)
+    except ProblemError as error:
+        claims = [claim for theorem in (THEOREM_H1, THEOREM_H2) for claim in not_applicable(theorem, str(error))]
+        return Unseen(None, str(error), tuple(claims))
+    return Unseen(found, "", found.claims)
+
+
+def _judged(setup: Setup, theta0: Theta, run: MeasuredRun, certified: MeasuredSteps | None) -> Generalization:
+    problem, certificate = setup.problem, run.certificate
+    if run.final_theta is None or run.trajectory.stopped == "not finite":
+        raise ProblemError("the run must end with finite weights to be judged on unseen data, but it diverged")
+    first = problem.generalization.first_radius
+    judge = Judge(
+        setup,
+        theta0,
+        held_out(problem.data, problem.loss),
+        evaluated_loss(setup),
+        problem.certificate.failure_probability,
+        first if isinstance(first, float) else None,
+    )
+    radius = remaining = None
+    if certificate.certified and certified is not None:
+        assert run.certified_theta is not None
+        radius = certified_distance(certificate, run.certified_theta, theta0)
+        remaining = remaining_way(certificate, certified)
+    return judge.judge(run.final_theta, radius, run.trajectory.steps, remaining)
+
+
+def evaluated_loss(setup: Setup) -> EvaluatedLoss:
+    """The loss by which the problem asks to be judged. Raises ProblemError for a training loss that cannot be clipped."""
+    options = setup.problem.generalization
+    if options.loss == "ramp":
+        assert options.margin is not None
+        return ramp_loss(options.margin)
+    assert options.clip is not None
+    return clipped_loss(setup, options.clip)
+
+
+def remaining_way(certificate: Certificate, certified: MeasuredSteps) -> float | None:
+    """How far exact gradient descent goes from the end of the run, at most (claim A-d); None where nothing finite is known.
+
+    The rounding of the steps since the certified weights raises s_0, as Theorem A1 says.
+    """
+    assert certificate.theorem is not None
+    given = {name: float_ends(value) for name, value in certificate.constants.items()}
+    rounding = float(certified.step_error[:-1].sum())
+    constants = raised(certificate.theorem, given, perturbation(given) * rounding)
+    way = remaining_path(certificate.theorem, constants, float(certified.residual[-1] + certified.residual_error[-1]))
+    return way if math.isfinite(way) else None
+
+
+def unseen_json(unseen: Unseen | None) -> dict[str, Any] | None:
+    """The entry "generalization" of result.json; None (null) where no judgment was asked for."""
+    if unseen is None:
+        return None
+    if unseen.found is None:
+        return {"applies": False, "reason": unseen.reason}
+    found = unseen.found
+    bounds = {"measured": found.measured, "limit": found.limit, "certified": found.certified}
+    return {
+        "applies": True,
+        "loss": found.loss.name,
+        "largest_loss": found.loss.largest,
+        "loss_slope": found.loss.slope,
+        "points": found.points,
+        "held_out_points": found.held_out_points,
+        "failure_probability": found.failure_probability,
+        "train_loss": found.train_loss,
+        "held_out_loss": found.test_loss,
+        "held_out_loss_at_start": found.start_loss,
+        "gap": found.gap,
+        "loss_error": found.loss_error,
+        "sampling_error": found.sampling_error,
+        "bounds": {name: None if bound is None else vars(bound) for name, bound in bounds.items()},
+        "lipschitz_in_the_input": found.lipschitz,
+        "transport": found.transport,
+        "transport_vacuous": found.transport_vacuous,
+        "assumptions": list(found.assumptions),
+    }

@@ -1,0 +1,222 @@
+"""The waterfall of a certified run: every chain, the ball's quantities and the terms of beta."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theorems.arithmetic import FLOAT
+from theorems.ball import ball_bounds
+from theorems.catalogue import THEOREMS
+from theorems.records import Role
+from theorems.statements.network import THEOREM_E
+from theorems.statements.notation import r_next, remaining, s_next, summed
+from verify.certificate import Certificate
+from verify.claims import MeasuredMarks, MeasuredSteps, float_ends
+from verify.lazy import linear_sums
+from verify.result import Verification
+from verify.run import MeasuredRun
+from verify.setup import Setup, Theta
+from verify.verdict import CheckedClaim
+from verify.verification import measured_marks, measured_steps
+from verify.waterfall.limits import change_chain, linearized_chain, neuron_chain, outside_chain
+from verify.waterfall.marks import (
+    AtMarks,
+    ForwardDrifts,
+    eigenvalue_chain,
+    forward_chain,
+    jacobian_chain,
+    kernel_chain,
+)
+from verify.waterfall.network import ball_rows, beta_terms, curvature_at
+from verify.waterfall.records import Chain, Constants, NoChain, Waterfall
+from verify.waterfall.steps import Along, along, claim_measuring, path_chain, path_claim, rate_chain, summed_chain
+
+Array = NDArray[np.float64]
+Make = Callable[[], Chain]
+
+
+def waterfall(
+    setup: Setup,
+    certificate: Certificate,
+    run: MeasuredRun,
+    claims: Sequence[CheckedClaim],
+    steps: MeasuredSteps,
+    marks: MeasuredMarks,
+    theta: Theta,
+    end: Theta,
+) -> Waterfall:
+    """Draw up every chain of a certified run.
+
+    claims: as they were checked, against steps and marks. theta, end: the weights at the certification step and at the end of the
+    run. Everything is floating point with estimated errors; a claim's verdict does not depend on it.
+    """
+    assert certificate.point is not None
+    assert certificate.bounds is not None
+    assert certificate.theorem is not None
+    signals = certificate.point.signals
+    makers = _along_the_steps(certificate, claims, steps, marks)
+    makers |= _at_the_marks(setup, certificate, run, steps, marks, theta, end)
+    chains: list[Chain] = []
+    omitted: list[tuple[str, str]] = []
+    for title, make in makers.items():
+        try:
+            chains.append(make())
+        except NoChain as reason:
+            omitted.append((title, str(reason)))
+    terms = beta_terms(certificate.bounds, ball_bounds(signals, 0.0, FLOAT), signals.trained)
+    return Waterfall(tuple(chains), ball_rows(setup, certificate, run, theta, end), terms, tuple(omitted))
+
+
+def _along_the_steps(
+    certificate: Certificate, claims: Sequence[CheckedClaim], steps: MeasuredSteps, marks: MeasuredMarks
+) -> dict[str, Make]:
+    """The chains that need what was measured at every step, by title."""
+    assert certificate.point is not None
+    assert certificate.theorem is not None
+    theorem, constants, start = certificate.theorem, constants_of(certificate), certificate.point.lambda_min
+    checked, path = {claim.id: claim for claim in claims}, path_claim(theorem)
+    total = claim_measuring(theorem, summed)
+
+    @cache
+    def run() -> Along:
+        return along(steps, marks, constants, start)
+
+    def sums() -> Array:
+        return linear_sums({name: float_ends(value) for name, value in certificate.constants.items()}, steps).upper
+
+    return {
+        "path length": lambda: path_chain(theorem, constants, run()),
+        "decrease per step": lambda: rate_chain(theorem, constants, run()),
+        "summed residuals": lambda: summed_chain(theorem, constants, run()),
+        "B1": lambda: outside_chain(checked, constants, run(), path),
+        "C2": lambda: change_chain("C2", checked, constants, run(), path),
+        "C2-layers": lambda: change_chain("C2-layers", checked, constants, run(), path),
+        "C2-neurons": lambda: neuron_chain(checked, constants, run(), "" if total is None else total.id),
+        "C3": lambda: linearized_chain(checked, run(), sums()),
+    }
+
+
+def _at_the_marks(
+    setup: Setup,
+    certificate: Certificate,
+    run: MeasuredRun,
+    steps: MeasuredSteps,
+    marks: MeasuredMarks,
+    theta: Theta,
+    end: Theta,
+) -> dict[str, Make]:
+    """The chains that need what was measured at the marks, by title."""
+    assert certificate.point is not None
+    assert certificate.bounds is not None
+    signals, constants = certificate.point.signals, constants_of(certificate)
+    linear = not certificate.bounds.beta > 0
+
+    @cache
+    def at() -> AtMarks:
+        if not len(marks.steps):
+            raise NoChain("there is no mark after the certification")
+        return _at_marks(setup, certificate, run, steps, marks, theta, end)
+
+    def bent(make: Callable[[Constants, AtMarks], Chain]) -> Make:
+        def made() -> Chain:
+            if linear:
+                raise NoChain("the network is linear in its trained parameters: nothing moves")
+            return make(constants, at())
+
+        return made
+
+    return {
+        "forward drift": lambda: forward_chain(signals, _forward(run, certificate), at()),
+        "smallest eigenvalue": bent(eigenvalue_chain),
+        "Jacobian drift": bent(jacobian_chain),
+        "kernel drift": bent(kernel_chain),
+    }
+
+
+def constants_of(certificate: Certificate) -> Constants:
+    """The constants as the chains take them. A double that is subtracted from another, as the rate from 1, errs by its rounding."""
+    given = certificate.constants.items()
+    widths = {name: float(item.upper - item.lower) / 2 + np.finfo(np.float64).eps * abs(item.value) for name, item in given}
+    return Constants({name: item.value for name, item in given}, widths)
+
+
+def _at_marks(
+    setup: Setup,
+    certificate: Certificate,
+    run: MeasuredRun,
+    steps: MeasuredSteps,
+    marks: MeasuredMarks,
+    theta: Theta,
+    end: Theta,
+) -> AtMarks:
+    assert certificate.point is not None
+    assert certificate.theorem is not None
+    point, center = certificate.point, ball_bounds(certificate.point.signals, 0.0, FLOAT)
+    path = np.concatenate([[0.0], np.cumsum(steps.length[:-1])])
+    largest = {mark.step: mark.lambda_max for mark in run.marks}
+    searched = curvature_at(setup, point.signals, theta, end, run.trajectory.steps) if center.beta > 0 else None
+    return AtMarks(
+        marks=marks,
+        path=path[marks.steps - steps.first],
+        path_error=float(steps.length_error[:-1].sum()) / float(path[-1]),
+        lambda_max=np.array([largest[int(step)] for step in marks.steps]),
+        lambda_max_start=float(point.lambda_max),
+        lambda_error=float(np.max([mark.eigenvalue_error for mark in run.marks])),
+        curvature=(searched.value, searched.error) if searched is not None else None,
+        beta_center=float(center.beta),
+        path_claim=path_claim(certificate.theorem),
+    )
+
+
+def _forward(run: MeasuredRun, certificate: Certificate) -> ForwardDrifts:
+    assert certificate.bounds is not None
+    norms = {mark.step: mark.operator_norms for mark in run.marks}
+    drifts = [found for _, found in run.drifts]
+    return ForwardDrifts(
+        moved=np.array([found.forward for found in drifts]),
+        errors=np.array([found.errors.forward for found in drifts]),
+        layers=np.array([found.layer_displacements for found in drifts]),
+        operator_norms=np.array([norms[step] for step, _ in run.drifts]),
+        bound=np.asarray(certificate.bounds.forward_drift),
+    )
+
+
+def waterfall_of(verification: Verification) -> Waterfall | None:
+    """The waterfall of a verification; None without a certificate, a run after it, or the weights at its end."""
+    setup, certificate, run = verification.setup, verification.certificate, verification.run
+    theta, end = verification.certified_theta, run.final_theta if run is not None else None
+    if run is None or not certificate.certified or theta is None or end is None or verification.step_size is None:
+        return None
+    steps = measured_steps(setup, certificate, run, verification.step_size)
+    marks = measured_marks(setup, certificate, run)
+    found = waterfall(setup, certificate, run, verification.claims, steps, marks, theta, end)
+    return dataclasses.replace(found, omitted=(*found.omitted, *_without(verification, found)))
+
+
+def _without(verification: Verification, found: Waterfall) -> list[tuple[str, str]]:
+    """The claims that have no chain of their own, and why."""
+    theorem = verification.certificate.theorem
+    told = {chain.claim for chain in found.chains} | {what for what, _ in found.omitted}
+    assert theorem is not None
+    path, own = path_claim(theorem), {claim.id: claim for claim in theorem.claims}
+    reasons = []
+    for claim in verification.claims:
+        if claim.id in told:
+            continue
+        reason = "no chain is drawn up for this statement"
+        if claim.id in own and {s_next, r_next} <= own[claim.id].measured.free_symbols:
+            reason = f"the inequality that the chain of {path} takes apart"
+        elif claim.id in own and own[claim.id].measured == remaining:
+            reason = f"{path} restarted at a later step: the same links"
+        elif claim.id in own or claim.theorem == THEOREM_E.id:
+            reason = "see above"
+        elif THEOREMS[claim.theorem].role is Role.CONVERGENCE:
+            reason = f"another certificate from the same step: the links of Theorem {theorem.id} with its constants"
+        if reason != "see above":
+            reasons.append((claim.id, reason))
+    return reasons
