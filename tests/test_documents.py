@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -147,3 +149,17 @@ def test_python_in_documents_runs(name: str, tmp_path: Path) -> None:
             [sys.executable, "-W", "error", "-c", code + calls], capture_output=True, text=True, cwd=tmp_path, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_shows_the_widths_of_the_standard_table_and_the_answer_of_the_thresholds_page() -> None:
+    readme = page("README.md")
+    with (ROOT / "docs/tables/widths.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if "16 digits" in row["table"]]
+    known = {tuple(json.loads(row["inputs"])[key] for key in ("activation", "failure_probability")): row["value"] for row in rows}
+    _, _, table = readme.partition("| least certified width |")
+    shares = ("1/10", "1/100", "1/1000")
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:8]]
+    assert {(name, share): width for name, *widths in shown for share, width in zip(shares, widths, strict=True)} == known
+    block = next(text for text in blocks("README.md", "text") if "--solve width" in text)
+    thresholds = {line.rstrip() for line in page("docs/thresholds.md").splitlines()}
+    assert [line for line in block.splitlines() if line != "..." and line.rstrip() not in thresholds] == []

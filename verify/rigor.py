@@ -35,6 +35,11 @@ def float_above(value: Fraction) -> float:
     return nearest if nearest >= value else math.nextafter(nearest, math.inf)
 
 
+def float_below(value: Fraction) -> float:
+    """The largest double that is not above the rational; minus infinity below the least."""
+    return -float_above(-value)
+
+
 def decimal_above(value: Fraction, digits: int) -> Decimal:
     """The least decimal of so many digits that is not below the rational."""
     return _decimal(value, digits, ROUND_CEILING)

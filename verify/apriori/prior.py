@@ -42,7 +42,6 @@ from verify.rigor import float_above
 
 __all__ = [
     "assumed_from_limit",
-    "at_failure_probability",
     "chernoff_of",
     "eigenvalue_of",
     "loss_numbers",
@@ -224,7 +223,7 @@ def _granted(problem: Problem, data: Dataset, lambda0: Fraction) -> Granted:
     try:
         limit = spectrum_of(problem.network, data).tangent
     except (InputError, ProblemError):  # no infinite-width kernel to compare with: the hypothesis stands as it is given
-        return Granted(lambda0, origin)
+        return Granted(lambda0, f"{origin}; not compared with lambda_min(K_inf), which is not known here")
     if limit.zero is not None:
         raise ProblemError(f"lambda0 > 0 cannot be assumed, lambda_min of the infinite-width kernel is {limit}")
     if lambda0 > limit.upper:
@@ -343,8 +342,3 @@ def _simplex(size: int) -> Any:
 def optimized(make: Callable[[Mapping[str, Any]], Prior], rounds: int = 200) -> Prior:
     """The prior with the budget that ``optimized_weights`` finds: in balls its q(R*) never exceeds that of equal shares."""
     return make(optimized_weights(make, rounds))
-
-
-def at_failure_probability(prior: Prior, value: Any) -> Prior:
-    """The same with another delta."""
-    return dataclasses.replace(prior, failure_probability=value)

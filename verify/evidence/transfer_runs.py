@@ -11,18 +11,15 @@ from typing import Any
 import numpy as np
 
 from numerics.norms import symmetric_eigenvalues
-from theorems.arithmetic import working_precision
-from theorems.smallest_eigenvalue import smallest_eigenvalue
+from verify.apriori.step import limit_of_step
 from verify.certificate_record import Certificate
-from verify.errors import ProblemError
 from verify.evidence.frequencies import seeds_of
 from verify.evidence.progress import Progress
 from verify.evidence.slopes import Array
 from verify.evidence.standard import standard_kernel_largest, standard_residuals
 from verify.evidence.tabulated import COUNTS, Row
-from verify.infinite_width import spectrum_of
 from verify.problem import Problem, problem_from_mapping
-from verify.rigor import float_above
+from verify.rigor import float_below
 from verify.run import measure_run
 from verify.setup import Setup, Theta, prepare
 from verify.verification import silent, start_certificate
@@ -108,11 +105,7 @@ def _problem(grid: Grid, network: Network, width: int, seed: int, weights: int) 
 
 def limiting_step(problem: Problem, setup: Setup) -> float:
     """1/(L lambda_max(K_inf)), rounded down: what the certified step at the start tends to as the width grows."""
-    with working_precision():
-        found = smallest_eigenvalue(-spectrum_of(problem.network, setup.dataset).kernels.ntk)
-    if found is None:
-        raise ProblemError("the largest eigenvalue of the infinite-width kernel must be enclosed, but it was not")
-    return 1 / float_above(Fraction(-found[0]) * Fraction(setup.smoothness))
+    return float_below(limit_of_step(problem, setup.dataset)[0])
 
 
 def certified_step(setup: Setup, theta0: Theta, start: Certificate, step_size: float) -> dict[str, Any]:
@@ -122,7 +115,7 @@ def certified_step(setup: Setup, theta0: Theta, start: Certificate, step_size: f
     run = measure_run(setup, theta0, start, step_size, silent)
     if not run.certificate.certified:
         return {}
-    largest = 1 / (setup.smoothness * float_above(run.certificate.constants["Lambda"].upper))
+    largest = float_below(1 / (Fraction(setup.smoothness) * run.certificate.constants["Lambda"].upper))
     return {"certified_step": largest, "certified_at": run.certificate.step}
 
 

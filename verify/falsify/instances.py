@@ -21,8 +21,6 @@ from verify.falsify.bowls import Bowl
 
 Array = NDArray[np.float64]
 
-ERRORS = ("none", "against", "with", "away", "aside")
-
 
 @dataclass(frozen=True)
 class Kink:
