@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from theorems.apriori.threshold import at_width
+from verify.apriori.certificate import certificate_of
+from verify.apriori.prior import eigenvalue_of, prior_of
 from verify.commands import cli
+from verify.data import load_data
 from verify.problem import Problem, load_problem
 from verify.rigor import shown_probability
 from verify.solving.start import with_scale, with_width
@@ -117,6 +121,26 @@ def test_a_half_without_an_answer_says_why(tmp_path: Path) -> None:
     assert not document["at_initialization"]["answered"]
     assert not document["a_priori"]["answered"]
     assert document["a_priori"]["reason"]
+
+
+def test_steps_for_all_larger_widths_are_certified_and_grow_below_the_limit(tmp_path: Path) -> None:
+    done = run(write(tmp_path), "--solve", "width", "--json")
+    document = json.loads(done.output)
+    steps = document["steps"]
+    assert steps["answered"]
+    least = int(document["a_priori"]["certified"]["value"])
+    assert steps["certified"][0]["width"] == 2 * least
+    sizes = [float(item["step"]) for item in steps["certified"]]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] < float(steps["limit_of_drawn_networks"]["lower"])
+    problem = load_problem(Path(write(tmp_path)))
+    data = load_data(problem.data, problem.loss)
+    prior = prior_of(problem, data, hidden=[1], eigenvalue=eigenvalue_of(problem, data, None, any_width=True))
+    for item in (steps["certified"][0], steps["certified"][2]):  # at that width and at a larger one, by the certificate itself
+        for width in (item["width"], 3 * item["width"]):
+            assert certificate_of(at_width(prior, width), step_size=Fraction(steps["certified"][0]["step"])).certified
+    assert run(write(tmp_path), "--solve", "width").output.count("at every larger one") == 1
+    assert json.loads(run(write(tmp_path), "--solve", "label_scale", "--json").output)["steps"] is None
 
 
 @pytest.mark.validate

@@ -21,6 +21,7 @@ from verify.solving.start import Probe, ratios
 
 if TYPE_CHECKING:
     from verify.apriori.solve import AprioriSolution
+    from verify.apriori.step import StepSolution
 
 SCHEMA = "overparam-solve-1"
 SOLUTION, SOLVED = "solution.json", "solved.toml"
@@ -38,6 +39,7 @@ def solve_json(solved: Solved) -> dict[str, Any]:
         "hidden_ratios": list(ratios(solved.problem.network.hidden)) if solved.unknown == "width" else None,
         "at_initialization": _start_json(solved),
         "a_priori": _prior_json(solved.prior, solved.prior_reason),
+        "steps": _steps_json(solved.transfer, solved.transfer_reason),
         "factors": None if solved.table is None else _table_json(solved, solved.table),
         "status": solved.status,
         "sources": [f"{name}: {THEOREMS[name].source}" for name in statements_used(solved)],
@@ -55,6 +57,8 @@ def statements_used(solved: Solved) -> list[str]:
             "F",
             *(name for name in solved.prior.eigenvalue_source.split() if name in THEOREMS),
         }
+    if solved.transfer is not None:
+        used |= {"G-persistence", "F"}
     return [name for name in THEOREMS if name in used]
 
 
@@ -164,6 +168,19 @@ def _prior_json(solution: AprioriSolution | None, reason: str) -> dict[str, Any]
             {"name": item.name, **_ends(*item.value), "share": item.share, "meaning": item.meaning} for item in solution.factors
         ],
         "notes": list(solution.notes),
+    }
+
+
+def _steps_json(transfer: StepSolution | None, reason: str) -> dict[str, Any] | None:
+    if transfer is None:
+        return {"answered": False, "reason": reason} if reason else None
+    return {
+        "answered": True,
+        "reason": None,
+        "certified": [{"width": width, "step": outward(step, ROUND_FLOOR)} for width, step in transfer.steps],
+        "limit_of_drawn_networks": _ends(*transfer.limit),
+        "lambda0_from": transfer.eigenvalue_source,
+        "events": [{"event": name, "share": str(share)} for name, share in transfer.budget.shares.items()],
     }
 
 

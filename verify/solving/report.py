@@ -19,6 +19,7 @@ from verify.solving.start import Probe, ratios
 
 if TYPE_CHECKING:
     from verify.apriori.solve import AprioriSolution
+    from verify.apriori.step import StepSolution
 
 DIGITS = 9  # of an a-priori scale, whose ends are a relative 2^-20 apart
 NAMES = {"width": "width", "output_scale": "output scale", "label_scale": "label scale"}
@@ -38,6 +39,13 @@ def _parts(solved: Solved) -> list[RenderableType]:
     parts += [Text(line) for line in _claims(solved)]
     if solved.prior is not None:
         parts += [Text(""), _events(solved.prior)]
+    if solved.transfer is not None:
+        title = "a priori: a step that is certified at this width and at every larger one"
+        parts += [Text(""), Text(title), _steps(solved, solved.transfer)]
+        limit = shown_below(solved.transfer.limit[0], 4)
+        parts.append(Text(f"drawn networks: their largest certified step tends to 1/(L lambda_max(K_inf)) >= {limit}"))
+    elif solved.transfer_reason:
+        parts.append(Text(f"a priori: no step for all larger widths: {solved.transfer_reason}"))
     if solved.table is not None:
         parts += [Text(""), Text(_table_title(solved, solved.table)), _factors(solved.table)]
         if solved.table_reason:
@@ -154,6 +162,15 @@ def _events(prior: AprioriSolution) -> Table:
     table.add_column("what it says")
     for name, share in prior.budget.shares.items():
         table.add_row(name, shown_probability(Fraction(share), 4), EVENTS[name])
+    return table
+
+
+def _steps(solved: Solved, transfer: StepSolution) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("width at least", "step"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for width, step in transfer.steps:
+        table.add_row(_hidden(solved, width), shown_below(step, 4))
     return table
 
 

@@ -37,6 +37,7 @@ from verify.verification import certify_only
 if TYPE_CHECKING:
     from theorems.apriori.constants import Prior
     from verify.apriori.solve import AprioriSolution
+    from verify.apriori.step import StepSolution
 
 LEAST_LAMBDA0 = Fraction(1, 10**100)  # below it, and above its inverse, q leaves the range of doubles
 MOST_MOVES = 8  # from the certified end to one where the certificate that was asked for is made
@@ -49,7 +50,9 @@ class Solved:
 
     start: the search at the actual initialization. verification: the product's certificate at its certified end, with the rigor
     that the problem asks for; None without one. prior: the a-priori answer, or None for the reason in ``prior_reason``. table: the
-    factors of q at ``start.reference``; ``table_reason``: why it has no a-priori column.
+    factors of q at ``start.reference``; ``table_reason``: why it has no a-priori column. transfer: for a width whose step is left
+    free, the steps that are certified a priori from a width on, with equal shares of the failure probability; or
+    ``transfer_reason``, why there are none; both empty where that is not asked.
     """
 
     problem: Problem
@@ -62,6 +65,8 @@ class Solved:
     prior_reason: str
     table: FactorTable | None
     table_reason: str
+    transfer: StepSolution | None = None
+    transfer_reason: str = ""
 
     @property
     def status(self) -> int:
@@ -104,7 +109,12 @@ def solve(
         table_reason = one_line(error)
     certificate = verification.certificate if verification is not None else start.reference.certificate
     table = factor_table(certificate, known)
-    return Solved(problem, asked, target, data, start, verification, prior, prior_reason, table, table_reason)
+    transfer, transfer_reason = None, ""
+    if asked == "width" and prior is not None and problem.training.step_size == "certified":
+        transfer, transfer_reason = _transfer(problem, data, target, lambda0)
+    return Solved(
+        problem, asked, target, data, start, verification, prior, prior_reason, table, table_reason, transfer, transfer_reason
+    )
 
 
 def exact_number(key: str, text: str, wanted: str) -> Fraction:
@@ -169,6 +179,15 @@ def _a_priori(
 
     try:
         return apriori_solve.solve(problem, data, unknown, lambda0=lambda0, optimize=optimize, target=target), ""
+    except (InputError, ProblemError, NumericsError) as error:
+        return None, one_line(error)
+
+
+def _transfer(problem: Problem, data: Dataset, target: Fraction, lambda0: Fraction | None) -> tuple[StepSolution | None, str]:
+    from verify.apriori.step import solve_largest_step
+
+    try:
+        return solve_largest_step(problem, data, lambda0=lambda0, target=target), ""
     except (InputError, ProblemError, NumericsError) as error:
         return None, one_line(error)
 
