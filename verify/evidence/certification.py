@@ -33,14 +33,13 @@ from verify.evidence.tabulated import (
     heading,
     joined,
     table,
-    total_counts,
+    tabulated,
     verdict_line,
     widths_of,
 )
 from verify.problem import Problem, problem_from_mapping
 from verify.run import measure_run
 from verify.setup import prepare
-from verify.sweeps.single import single_threaded
 from verify.verification import check_run, explain, silent, start_certificate
 
 COLUMNS = (
@@ -246,9 +245,7 @@ def _not_seen(rows: Sequence[Row]) -> str:
 
 def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
     """Measure a grid and put it into words and figures."""
-    with single_threaded():
-        rows = measure(grid, seed, progress)
-    return Findings(rows, COLUMNS, {}, total_counts(rows), figures(rows), page(rows, quick, seed))
+    return tabulated(lambda: measure(grid, seed, progress), COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
 def _run(quick: bool, seed: int, progress: Progress) -> Findings:

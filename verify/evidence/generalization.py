@@ -26,7 +26,7 @@ from verify.evidence.tabulated import (
     heading,
     joined,
     table,
-    total_counts,
+    tabulated,
     verdict_line,
     widths_of,
 )
@@ -34,7 +34,6 @@ from verify.generalization import Generalization, Judge, certified_distance
 from verify.held_out import held_out
 from verify.problem import problem_from_mapping
 from verify.setup import prepare
-from verify.sweeps.single import single_threaded
 
 LARGEST = 0.5
 """Where the square loss is clipped: for targets +-1 it is the loss of the constant prediction 0."""
@@ -260,9 +259,7 @@ def _not_seen(rows: Sequence[Row]) -> str:
 
 def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
     """Measure a grid and put it into words and figures."""
-    with single_threaded():
-        rows = measure(grid, seed, progress)
-    return Findings(rows, COLUMNS, {}, total_counts(rows), figures(rows), page(rows, quick, seed))
+    return tabulated(lambda: measure(grid, seed, progress), COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
 def _run(quick: bool, seed: int, progress: Progress) -> Findings:

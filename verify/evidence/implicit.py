@@ -29,6 +29,7 @@ from verify.evidence.tabulated import (
     heading,
     joined,
     table,
+    tabulated,
     total_counts,
     verdict_line,
     widths_of,
@@ -37,7 +38,6 @@ from verify.implicit import ImplicitRegularization, implicit_regularization
 from verify.problem import Problem
 from verify.run import measure_run
 from verify.setup import prepare
-from verify.sweeps.single import single_threaded
 from verify.verification import silent, start_certificate
 
 MEASURED = {
@@ -215,9 +215,7 @@ def _not_seen(rows: Sequence[Row]) -> str:
 
 def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
     """Measure a grid and put it into words and figures."""
-    with single_threaded():
-        rows = measure(grid, seed, progress)
-    return Findings(rows, COLUMNS, {}, total_counts(rows), figures(rows), page(rows, quick, seed))
+    return tabulated(lambda: measure(grid, seed, progress), COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
 def _run(quick: bool, seed: int, progress: Progress) -> Findings:

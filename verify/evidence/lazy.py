@@ -39,7 +39,7 @@ from verify.evidence.tabulated import (
     heading,
     joined,
     table,
-    total_counts,
+    tabulated,
     verdict_line,
     widths_of,
 )
@@ -47,7 +47,6 @@ from verify.lazy import lazy_training
 from verify.problem import Problem
 from verify.run import mark_steps, measure_run
 from verify.setup import Setup, Theta, prepare
-from verify.sweeps.single import single_threaded
 from verify.verification import check_run, measured_steps, silent, start_certificate
 
 # (column, what it is, its claim)
@@ -218,9 +217,7 @@ def _not_seen(rows: Sequence[Row]) -> str:
 
 def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
     """Measure a grid and put it into words and figures."""
-    with single_threaded():
-        rows = measure(grid, seed, progress)
-    return Findings(rows, COLUMNS, {}, total_counts(rows), figures(rows), page(rows, quick, seed))
+    return tabulated(lambda: measure(grid, seed, progress), COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
 def _run(quick: bool, seed: int, progress: Progress) -> Findings:

@@ -26,12 +26,11 @@ from verify.evidence.tabulated import (
     heading,
     joined,
     table,
-    total_counts,
+    tabulated,
     verdict_line,
     widths_of,
 )
 from verify.evidence.transfer_runs import COARSE, FINE, WINDOW, Grid, Network, measure
-from verify.sweeps.single import single_threaded
 from verify.verdict import Verdict
 
 COLUMNS = (
@@ -256,10 +255,12 @@ def _not_seen(runs: Sequence[Row], slopes: Sequence[Row]) -> str:
 
 def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
     """Measure a grid and put it into words and figures."""
-    with single_threaded():
+
+    def rows_of() -> list[Any]:
         measured = measure(grid, seed, progress)
-    rows: list[Any] = [*measured, *slope_rows(measured)]
-    return Findings(rows, COLUMNS, {}, total_counts(rows), figures(rows), page(rows, quick, seed))
+        return [*measured, *slope_rows(measured)]
+
+    return tabulated(rows_of, COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
 def _run(quick: bool, seed: int, progress: Progress) -> Findings:
