@@ -27,6 +27,7 @@ square loss).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +131,12 @@ def _condition(prior: Prior, size: Any, arithmetic: Arithmetic) -> Any:
     if prior.is_square:
         return size
     return size * arithmetic.sqrt(arithmetic.numbers(prior.smoothness) / arithmetic.numbers(prior.mu))
+
+
+def jacobian_square(values: Mapping[str, Any], arithmetic: Arithmetic) -> Any:
+    """Lambda = (sqrt(lambda_max) + beta R)^2, a bound of |DF|^2 on B(R), from the ``quantities`` on that ball."""
+    root = arithmetic.sqrt(values["lambda_max"]) + values["beta"] * values["R"]
+    return root * root
 
 
 def quantities(prior: Prior, radius: Any, arithmetic: Arithmetic, at: Initial | None = None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from fractions import Fraction
 from typing import Any
 
 from theorems.apriori.blueprint import Blueprint
-from theorems.apriori.constants import Prior, initial, path_radius, quantities, quotient, zero_residual
+from theorems.apriori.constants import Prior, initial, jacobian_square, path_radius, quantities, quotient, zero_residual
 from theorems.apriori.data import Moments, beta_on_ball
 from theorems.apriori.eigenvalue import Granted, chernoff_constant
 from theorems.apriori.polynomial import Polynomial, mean_from_moments
@@ -271,8 +271,7 @@ def largest_step(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:
         at = initial(prior, arithmetic)
         radius = path_radius(at, target, arithmetic)
         values = quantities(prior, radius, arithmetic, at)
-        root = arithmetic.sqrt(values["lambda_max"]) + values["beta"] * radius
-        return 1 / (values["L"] * root**2)
+        return 1 / (values["L"] * jacobian_square(values, arithmetic))
 
 
 def limiting_step(plan: Blueprint, lambda_max: Any, smoothness: Any, arithmetic: Arithmetic) -> Any:

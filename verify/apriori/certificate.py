@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from theorems.apriori.constants import Initial, Prior, initial, path_radius, quantities, settled_radius
+from theorems.apriori.constants import Initial, Prior, initial, jacobian_square, path_radius, quantities, settled_radius
 from theorems.apriori.data import beta_on_ball
 from theorems.apriori.eigenvalue import source_of
 from theorems.apriori.threshold import checked_target
@@ -170,8 +170,7 @@ def _near_the_target(prior: Prior, eta: Fraction | None, goal: Fraction) -> Iter
                 yield _Choice(record, radius, Fraction(1), eta, 1 - Fraction(1, 1 << 60))
             elif record.loss_class is LossClass.ANY and room > 0:
                 # eta = 2 (1 - k0)/L_J as a share of 1/(L Lambda).
-                root = BALL.sqrt(values["lambda_max"]) + values["beta"] * values["R"]
-                extra = values["beta"] * BALL.sqrt(values["mu"] / values["L"]) * at.s0 / (root * root)
+                extra = values["beta"] * BALL.sqrt(values["mu"] / values["L"]) * at.s0 / jacobian_square(values, BALL)
                 yield _Choice(record, radius, Fraction(1), None, lower(BALL.numbers(room / 4) / (1 + extra)))
 
 
@@ -191,10 +190,10 @@ def _proved(prior: Prior, choice: _Choice, goal: Fraction) -> AprioriCertificate
     record = choice.theorem
     with working_precision():
         values = quantities(prior, BALL.numbers(choice.radius), BALL)
-        root = BALL.sqrt(values["lambda_max"]) + values["beta"] * values["R"]
+        largest = values["L"] * jacobian_square(values, BALL)
         possible = bool(values["lambda0"] <= values["lambda_max"])
         values["lambda0"] = values["lambda0"] * BALL.numbers(choice.lambda_share)
-        values["eta"] = BALL.numbers(choice.eta if choice.eta is not None else _step(values["L"] * root * root, choice.step_share))
+        values["eta"] = BALL.numbers(choice.eta if choice.eta is not None else _step(largest, choice.step_share))
         known = record.evaluate_constants({str(item.symbol): values[str(item.symbol)] for item in record.quantities}, BALL)
         margins = record.margins(known, BALL)
         proved = {item.id: bool(margins[item.id] > 0 if item.strict else margins[item.id] >= 0) for item in record.hypotheses}

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theorems.apriori.blueprint import blueprint
-from theorems.apriori.constants import Prior, initial, path_radius, quantities, quotient
+from theorems.apriori.constants import Prior, initial, jacobian_square, path_radius, quantities, quotient
 from theorems.apriori.data import Moments
 from theorems.apriori.eigenvalue import Granted
 from theorems.apriori.threshold import at_width, monotone_from
@@ -270,8 +270,7 @@ def _at(prior: Prior, target: Fraction, arithmetic: Any) -> tuple[Any, Any]:
     at = initial(prior, arithmetic)
     radius = path_radius(at, target, arithmetic)
     values = quantities(prior, radius, arithmetic, at)
-    root = arithmetic.sqrt(values["lambda_max"]) + values["beta"] * radius
-    return 2 * values["beta"] * at.s0 / at.lambda0, root * root
+    return 2 * values["beta"] * at.s0 / at.lambda0, jacobian_square(values, arithmetic)
 
 
 def _simpler_transfers(item: TransferInstance, found: Outcome) -> Iterator[TransferInstance]:

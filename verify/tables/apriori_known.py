@@ -12,7 +12,7 @@ import numpy as np
 
 from theorems.activations import Activation, activation
 from theorems.apriori.blueprint import Blueprint, blueprint
-from theorems.apriori.constants import Prior, contradiction, initial, path_radius, quantities
+from theorems.apriori.constants import Prior, contradiction, initial, jacobian_square, path_radius, quantities
 from theorems.apriori.eigenvalue import Chernoff, Granted
 from theorems.arithmetic import BALL, exactly, working_precision
 from theorems.catalogue import theorem
@@ -131,8 +131,7 @@ def known_of(case: Mapping[str, Any], prior: Prior) -> Known:
         square = case["_loss"].is_square
         record = theorem("A-square" if square else "F")
         if square:
-            root = BALL.sqrt(values["lambda_max"]) + values["beta"] * values["R"]
-            values["eta"] = BALL.numbers((1 / (root * root)).lower() * (1 - BALL.numbers(Fraction(1, 1 << 60))))
+            values["eta"] = BALL.numbers((1 / jacobian_square(values, BALL)).lower() * (1 - BALL.numbers(Fraction(1, 1 << 60))))
         else:
             values["q_target"] = BALL.numbers(case["target"])
         found = record.evaluate_constants({str(item.symbol): values[str(item.symbol)] for item in record.quantities}, BALL)
