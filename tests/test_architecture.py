@@ -115,9 +115,13 @@ def raised(path: str) -> set[str]:
     return {ast.unparse(left) for left in powers if not isinstance(left, ast.Constant)}
 
 
-CHECKER = ("checker", "checker_balls")
-FORMAT = ("certificate_file", "certificate_arrays", "certificate_expression", "errors", "fields", "files")
-CHECKER_LINES = {"checker": 300, "checker_balls": 250}  # E, A and their like; definite matrices and derivatives over balls
+CHECKER = ("checker", "checker_network", "checker_bounds", "checker_balls")
+FORMAT = (
+    *("certificate_consequences", "certificate_fields"),
+    *("certificate_file", "certificate_arrays", "certificate_expression", "errors", "fields", "files"),
+)
+# A and its like; the network and E; B, C and H; definite matrices and derivatives over balls
+CHECKER_LINES = {"checker": 200, "checker_network": 230, "checker_bounds": 200, "checker_balls": 260}
 
 
 @pytest.mark.parametrize("name", [*CHECKER, *FORMAT])

@@ -18,6 +18,7 @@ from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
+from verify.certificate_consequences import NORM_KEYS, NormBounds
 from verify.certificate_file import Certificate, bounded_content
 from verify.errors import ProblemError
 from verify.fields import listing, one_line
@@ -26,6 +27,7 @@ NPZ_BYTES = 1 << 27
 NUMBERS = 1 << 23  # doubles in all arrays together
 WORK = 1 << 35  # multiplications of balls: some minutes
 MEMORY = 3 << 30  # bytes; where the machine has less, FLINT ends the process instead of raising an error
+START = "start_"  # of the names of arrays of theta0
 JET_WORK = 100  # what one value of the activation with its derivatives costs for each character, in multiplications
 _MEMBERS, _DIRECTORY_BYTES, _HEADER_BYTES = 1000, 1 << 18, 4096
 _HEADER = re.compile(rb"\{'descr': '<f8', 'fortran_order': False, 'shape': \(((?:[0-9]{1,10}(?:, |,|(?=\)))){0,4})\), \} *\n")
@@ -128,42 +130,55 @@ def _header(content: bytes) -> tuple[tuple[int, ...], int]:
 
 
 def read_arrays(archive: Archive, certificate: Certificate) -> dict[str, Doubles]:
-    """Return X, y, sample_weights, offsets, W1, ..., WL and, with biases, b1, ..., bL. Other arrays are ignored."""
-    layers = range(1, len(certificate.network.sizes))
-    names = ["X", "y", "sample_weights", "offsets", *(f"W{layer}" for layer in layers)]
-    if certificate.network.bias_scale != 0:
-        names += [f"b{layer}" for layer in layers]
+    """Return X, y, sample_weights, offsets, W1, ..., WL and, with biases, b1, ..., bL; where H1 is stated about weights of its own,
+    those too, under START and these names. Other arrays are ignored.
+    """
+    letters = ("W",) if certificate.network.bias_scale == 0 else ("W", "b")
+    weights = [f"{letter}{layer}" for letter in letters for layer in range(1, len(certificate.network.sizes))]
+    names = ["X", "y", "sample_weights", "offsets", *weights, *(START + name for name in weights if has_start(certificate))]
     found = {name: archive.read(name) for name in names}
     if not all(weight > 0 for weight in found["sample_weights"].values):
         raise ProblemError("sample_weights must be positive")
     return found
 
 
+def has_start(certificate: Certificate) -> bool:
+    """Whether H1 is stated about weights theta0 other than theta."""
+    judged = certificate.consequences.generalization
+    return judged is not None and judged.start is not None
+
+
 def wrong_shape(certificate: Certificate, arrays: dict[str, Doubles]) -> str:
     """Return what is wrong with the shapes of arrays and bounds, or an empty string."""
-    sizes, bounds = certificate.network.sizes, certificate.bounds
+    sizes = certificate.network.sizes
     layers, points = len(sizes) - 1, len(arrays["sample_weights"].values)
     wanted = {"X": (points, sizes[0]), "y": (points, sizes[-1]), "sample_weights": (points,), "offsets": (points, sizes[-1])}
     for layer in range(1, layers + 1):
         wanted |= {f"W{layer}": (sizes[layer], sizes[layer - 1]), f"b{layer}": (sizes[layer],)}
     for name, item in arrays.items():
-        if item.shape != wanted[name]:
-            return f"array {name} must have shape {wanted[name]}, and has {item.shape}"
-    rows = {
-        "operator_norms": layers,
-        "gram_norms": layers,
-        "forward_norms": layers,
-        "backward_sup": layers - 1,
-        "backward_norms": layers,
-    }
-    for name, length in rows.items():
-        given = getattr(bounds, name)
+        if item.shape != wanted[name.removeprefix(START)]:
+            return f"array {name} must have shape {wanted[name.removeprefix(START)]}, and has {item.shape}"
+    per_layer = {"bounds.gram_norms": certificate.bounds.gram_norms} | _norm_lists("bounds", certificate.bounds.norms)
+    lazy, judged = certificate.consequences.lazy, certificate.consequences.generalization
+    per_layer["lazy.relative_layer_changes_at_most"] = lazy.relative_layer_changes
+    per_layer["lazy.neuron_changes_at_most"] = lazy.neuron_changes
+    if judged is not None:
+        per_layer |= _norm_lists("generalization.start", judged.start) if judged.start is not None else {}
+        if len(judged.curvatures) != points:
+            name, has = "generalization.curvatures_at_most", len(judged.curvatures)
+            return f"{name} must have {points} entries, one for each point, and has {has}"
+    for name, given in per_layer.items():
+        length = layers - 1 if name.endswith("backward_sup") else layers
         if len(given) != length:
-            return f"bounds.{name} must have {length} entries, one for each layer, and has {len(given)}"
+            return f"{name} must have {length} entries, one for each layer, and has {len(given)}"
         for index, row in enumerate(given):
             if isinstance(row, tuple) and len(row) != points:
-                return f"bounds.{name}[{index}] must have {points} entries, one for each point, and has {len(row)}"
+                return f"{name}[{index}] must have {points} entries, one for each point, and has {len(row)}"
     return ""
+
+
+def _norm_lists(prefix: str, norms: NormBounds) -> dict[str, tuple[object, ...]]:
+    return {f"{prefix}.{name}": getattr(norms, name) for name in NORM_KEYS}
 
 
 def require_affordable(certificate: Certificate, points: int) -> None:
@@ -178,6 +193,7 @@ def require_affordable(certificate: Certificate, points: int) -> None:
 def multiplications(certificate: Certificate, points: int) -> int:
     """Return about how many multiplications of balls a check takes, anything else counted as so many."""
     sizes, k = certificate.network.sizes, certificate.network.sizes[-1]
+    times = 2 if has_start(certificate) else 1
     columns, jet = points * k, JET_WORK * (10 + len(certificate.network.activation))
     work = 4 * columns**3
     for below, here in zip(sizes, sizes[1:], strict=False):
@@ -185,7 +201,7 @@ def multiplications(certificate: Certificate, points: int) -> int:
         work += below * here * (points + columns) + least * below * here + least**3  # signals, operator norm
         work += columns**2 * here + points**2 * below + points**3 + jet * points * here + 20 * columns * here  # Gram matrices
         work += 20 * columns**2 + 4 * points * k**3 + 100 * points * len(sizes)  # kernel, |delta|, ball bounds
-    return work
+    return times * work + (100 * points * len(sizes) ** 3 if certificate.consequences.generalization is not None else 0)
 
 
 def memory(certificate: Certificate, points: int) -> int:

@@ -6,6 +6,7 @@ theorem is applied to are decimals, hence exact rationals; what follows from the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 from theorems.errors import InputError
 from theorems.records import Theorem
 from verify.certificate import Certificate, Enclosed, Witness
+from verify.certificate_consequences import CHOICE_KEYS, NORM_KEYS, TERM_KEYS
 from verify.certificate_file import BOUND_KEYS, GIVEN_KEYS, SCHEMA
+from verify.certified_risk import CertifiedRisk
+from verify.consequences import Consequences
 from verify.floating_run import FloatingRun, NotCovered
-from verify.result import outward
-from verify.rigor import Rigor, decimal_above
+from verify.rigor import Rigor, decimal_above, outward
 from verify.setup import Setup
 
 # The keys of "given" and the symbols that they stand for, where these differ.
@@ -33,14 +36,25 @@ CONCLUSIONS = {
 
 
 def certificate_document(
-    setup: Setup, certificate: Certificate, arrays_sha256: str, on_ball: FloatingRun | NotCovered | None = None
+    setup: Setup,
+    certificate: Certificate,
+    follows: Consequences | None,
+    arrays_sha256: str,
+    on_ball: FloatingRun | NotCovered | None = None,
 ) -> dict[str, Any] | None:
     """The document of a rigorous certificate, or None for any other.
 
-    arrays_sha256: of certificate.npz beside it. on_ball: Theorem A1 on the certificate's ball.
+    follows: its consequences, None where nothing is certified. arrays_sha256: of certificate.npz beside it. on_ball: Theorem A1 on
+    the certificate's ball.
     """
     witness, theorem = certificate.witness, certificate.theorem
-    if not certificate.certified or certificate.rigor is not Rigor.RIGOROUS or witness is None or theorem is None:
+    if (
+        not certificate.certified
+        or follows is None
+        or certificate.rigor is not Rigor.RIGOROUS
+        or witness is None
+        or theorem is None
+    ):
         return None
     return {
         "schema": SCHEMA,
@@ -57,13 +71,45 @@ def certificate_document(
             "trained": list(setup.architecture.trained),
         },
         "loss": {"name": setup.loss.name, "ridge": setup.problem.loss.ridge},
-        "bounds": {name: _texts(getattr(witness.bounds, name)) for name in BOUND_KEYS},
+        "bounds": {name: texts(getattr(witness.bounds, name)) for name in BOUND_KEYS},
         "given": _given(witness, certificate.step_size),
         "constants": _constants(theorem, certificate),
         "hypotheses": _hypotheses(theorem, witness),
         "conclusions": {key: _conclusion(certificate.constants[name], above) for key, (name, above) in CONCLUSIONS.items()},
         "inexact": _inexact(theorem, on_ball),
+        "consequences": consequences_json(follows),
     }
+
+
+def consequences_json(follows: Consequences) -> dict[str, Any]:
+    """The consequences under the keys of certificate.json; numbers rounded up, null where nothing is claimed."""
+    judged = follows.risk
+    return {
+        "implicit": _rounded(follows.implicit) | {"nearest_is_unique": follows.nearest_is_unique},
+        "lazy": _rounded(follows.lazy)
+        | {
+            "relative_layer_changes_at_most": [_up(value) for value in follows.layer_changes],
+            "neuron_changes_at_most": [_up(value) for value in follows.neuron_changes],
+        },
+        "generalization": None if isinstance(judged, str) else _risk(judged),
+    }
+
+
+def _risk(judged: CertifiedRisk) -> dict[str, Any]:
+    return {
+        **{name: getattr(judged, name) for name in CHOICE_KEYS},
+        "start": None if judged.start is None else {name: texts(judged.start[name]) for name in NORM_KEYS},
+        "curvatures_at_most": texts(judged.curvatures),
+        **{name: str(judged.terms[name]) for name in TERM_KEYS},
+    }
+
+
+def _rounded(values: Mapping[str, Fraction | None]) -> dict[str, Any]:
+    return {name: _up(value) for name, value in values.items()}
+
+
+def _up(value: Fraction | None) -> str | None:
+    return None if value is None else outward(value, ROUND_CEILING)
 
 
 def _given(witness: Witness, step_size: float | None) -> dict[str, Any]:
@@ -72,8 +118,9 @@ def _given(witness: Witness, step_size: float | None) -> dict[str, Any]:
     return stated | {"step_size": step_size}
 
 
-def _texts(decimals: Any) -> Any:
-    return [_texts(entry) for entry in decimals] if isinstance(decimals, tuple) else str(decimals)
+def texts(decimals: Any) -> Any:
+    """Nested tuples of decimals as lists of strings."""
+    return [texts(entry) for entry in decimals] if isinstance(decimals, tuple) else str(decimals)
 
 
 def _text(value: Fraction) -> str:

@@ -1,4 +1,4 @@
-"""The file format overparam-certificate-1: certificate.json, read as if an enemy had written it.
+"""The file format overparam-certificate-2: certificate.json, read as if an enemy had written it.
 
 This module and its neighbors (``verify.certificate_arrays`` for the .npz beside it, ``verify.certificate_expression`` for the text
 of an activation) know what a certificate says, not whether it is true: names, decimal strings as the rationals they denote, arrays
@@ -16,15 +16,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
+from verify.certificate_consequences import CONSEQUENCE_KEYS, Consequences, NormBounds, parse_consequences, parse_norms
 from verify.certificate_expression import EXPRESSION_LENGTH, Tree, parse_activation
+from verify.certificate_fields import closed, decimals, parse_decimal
 from verify.errors import ProblemError
 from verify.fields import boolean, choice, entries, integer, nonnegative, number, one_line, positive, show, text, unwanted
 from verify.files import regular_file
 
-SCHEMA = "overparam-certificate-1"
+SCHEMA = "overparam-certificate-2"
 TOP_KEYS = (
     *("schema", "theorem", "rigor", "step", "arrays", "network", "loss"),
-    *("bounds", "given", "constants", "hypotheses", "conclusions", "inexact"),
+    *("bounds", "given", "constants", "hypotheses", "conclusions", "inexact", "consequences"),
 )
 NETWORK_KEYS = ("activation", "sizes", "weight_scale", "bias_scale", "output_scale", "trained")
 BOUND_KEYS = (
@@ -53,8 +55,6 @@ HYPOTHESES = {
 }
 JSON_BYTES = 1 << 21
 LAYERS = 64
-_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,4})?")
-_DECIMAL_EXPONENT = 400  # beyond every double; the exact rational of 1e9999 would only cost time
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}\.npz")
 
 
@@ -73,16 +73,13 @@ class Network:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Upper bounds of norms at theta, under the names and with the shapes of the file; n points, L layers."""
+    """Upper bounds of norms at theta, under the names and with the shapes of the file."""
 
     slope: Fraction
     curvature: Fraction
-    operator_norms: tuple[Fraction, ...]
-    forward_norms: tuple[tuple[Fraction, ...], ...]
+    norms: NormBounds
     gram_norms: tuple[Fraction, ...]
     schur: Fraction
-    backward_sup: tuple[tuple[Fraction, ...], ...]
-    backward_norms: tuple[tuple[Fraction, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -133,16 +130,7 @@ class Certificate:
     margins: tuple[Enclosure, ...]
     conclusions: dict[str, Fraction]
     inexact: Inexact | None
-
-
-def parse_decimal(value: object, key: str = "a number") -> Fraction:
-    """Return the rational that a decimal string such as "-1.25e-3" denotes; ``key`` begins the message of a ProblemError."""
-    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-        raise unwanted(key, 'a decimal string such as "1.25e-3"', value)
-    digits, _, exponent = value.lower().partition("e")
-    if abs(int(exponent or "0")) > _DECIMAL_EXPONENT:
-        raise unwanted(key, f"a decimal string with an exponent of at most {_DECIMAL_EXPONENT}", value)
-    return Fraction(digits) * Fraction(10) ** int(exponent or "0")
+    consequences: Consequences
 
 
 def read_certificate(path: Path) -> Certificate:
@@ -151,29 +139,30 @@ def read_certificate(path: Path) -> Certificate:
     if str(top.get("schema", "")).startswith("overparam-result"):
         raise ProblemError(f"{str(path)!r} is a result, not a certificate: check the certificate.json beside it")
     choice("schema", top.get("schema"), [SCHEMA])
-    top = _closed("the certificate", top, TOP_KEYS)
+    top = closed("the certificate", top, TOP_KEYS)
     theorem = choice("theorem", top["theorem"], list(CONSTANTS))
     choice("rigor", top["rigor"], ["rigorous"])
-    arrays = _closed("arrays", top["arrays"], ("file", "sha256"))
-    loss = _closed("loss", top["loss"], ("name", "ridge"))
-    given = _closed("given", top["given"], GIVEN_KEYS)
+    arrays = closed("arrays", top["arrays"], ("file", "sha256"))
+    loss = closed("loss", top["loss"], ("name", "ridge"))
+    given = closed("given", top["given"], GIVEN_KEYS)
     step_size = Fraction(positive("given.step_size", given.pop("step_size")))
-    conclusions = _closed("conclusions", top["conclusions"], CONCLUSION_KEYS)
-    constants = _closed("constants", top["constants"], CONSTANTS[theorem])
+    conclusions = closed("conclusions", top["conclusions"], CONCLUSION_KEYS)
+    constants = closed("constants", top["constants"], CONSTANTS[theorem])
     return Certificate(
         theorem=theorem,
         step=integer("step", top["step"], 0),
         file=_matching("arrays.file", arrays["file"], _FILE_NAME, "a bare file name ending in .npz"),
         sha256=_matching("arrays.sha256", arrays["sha256"], re.compile("[0-9a-f]{64}"), "64 hexadecimal digits"),
-        network=_network(_closed("network", top["network"], NETWORK_KEYS)),
+        network=_network(closed("network", top["network"], NETWORK_KEYS)),
         loss=text("loss.name", loss["name"]),
         ridge=None if loss["ridge"] is None else nonnegative("loss.ridge", loss["ridge"]),
-        bounds=_bounds(_closed("bounds", top["bounds"], BOUND_KEYS)),
+        bounds=_bounds(closed("bounds", top["bounds"], BOUND_KEYS)),
         given=Given(**{name: parse_decimal(value, f"given.{name}") for name, value in given.items()}, step_size=step_size),
         constants={name: _enclosure(f"constants.{name}", value) for name, value in constants.items()},
         margins=_margins(top["hypotheses"], HYPOTHESES[theorem]),
         conclusions={name: parse_decimal(value, f"conclusions.{name}") for name, value in conclusions.items()},
         inexact=_inexact(top["inexact"], theorem),
+        consequences=parse_consequences(closed("consequences", top["consequences"], CONSEQUENCE_KEYS)),
     )
 
 
@@ -225,19 +214,6 @@ def _short_integer(digits: str) -> int:
     return int(digits)
 
 
-def _closed(key: str, value: object, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return a copy of an object that has exactly these keys, in this order."""
-    if not isinstance(value, dict):
-        raise unwanted(key, "an object", value)
-    for name in value:
-        if name not in names:
-            raise ProblemError(f"{key} must have the keys {', '.join(names)}, got {show(name)}")
-    for name in names:
-        if name not in value:
-            raise ProblemError(f"{key} must have the keys {', '.join(names)}, and has no {name!r}")
-    return {name: value[name] for name in names}
-
-
 def _matching(key: str, value: object, pattern: re.Pattern[str], wanted: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise unwanted(key, wanted, value)
@@ -245,7 +221,7 @@ def _matching(key: str, value: object, pattern: re.Pattern[str], wanted: str) ->
 
 
 def _enclosure(key: str, value: object) -> Enclosure:
-    ends = _closed(key, value, ("lower", "upper"))
+    ends = closed(key, value, ("lower", "upper"))
     return Enclosure(parse_decimal(ends["lower"], f"{key}.lower"), parse_decimal(ends["upper"], f"{key}.upper"))
 
 
@@ -269,23 +245,12 @@ def _network(value: dict[str, Any]) -> Network:
 
 
 def _bounds(value: dict[str, Any]) -> Bounds:
-    def row(key: str, items: object) -> tuple[Fraction, ...]:
-        return entries(key, items, "a list of decimal strings", lambda name, item: parse_decimal(item, name))
-
-    def rows(name: str) -> tuple[tuple[Fraction, ...], ...]:
-        if name == "backward_sup" and value[name] == []:  # a network without hidden layers
-            return ()
-        return entries(f"bounds.{name}", value[name], "a list of lists of decimal strings", row)
-
     return Bounds(
         slope=parse_decimal(value["slope"], "bounds.slope"),
         curvature=parse_decimal(value["curvature"], "bounds.curvature"),
-        operator_norms=row("bounds.operator_norms", value["operator_norms"]),
-        forward_norms=rows("forward_norms"),
-        gram_norms=row("bounds.gram_norms", value["gram_norms"]),
+        norms=parse_norms("bounds", value),
+        gram_norms=decimals("bounds.gram_norms", value["gram_norms"]),
         schur=parse_decimal(value["schur"], "bounds.schur"),
-        backward_sup=rows("backward_sup"),
-        backward_norms=rows("backward_norms"),
     )
 
 
@@ -295,7 +260,7 @@ def _margins(value: object, wanted: tuple[tuple[str, bool], ...]) -> tuple[Enclo
         raise unwanted("hypotheses", f"the list of the theorem's hypotheses {names}", value)
     margins = []
     for (name, strict), item in zip(wanted, value, strict=True):
-        entry = _closed("a hypothesis", item, ("id", "strict", "margin"))
+        entry = closed("a hypothesis", item, ("id", "strict", "margin"))
         choice("id of a hypothesis", entry["id"], [name])
         if boolean(f"strict of the hypothesis {name!r}", entry["strict"]) is not strict:
             raise unwanted(f"strict of the hypothesis {name!r}", str(strict).lower(), entry["strict"])
@@ -308,7 +273,7 @@ def _inexact(value: object, theorem: str) -> Inexact | None:
         return None
     if theorem not in ("A", "A-square"):
         raise unwanted("inexact", f"null for the theorem {theorem}", value)
-    entry = _closed("inexact", value, INEXACT_KEYS)
+    entry = closed("inexact", value, INEXACT_KEYS)
     return Inexact(
         gradient_error=parse_decimal(entry["gradient_error"], "inexact.gradient_error"),
         steps=integer("inexact.steps", entry["steps"], 0),

@@ -30,7 +30,9 @@ def show(value: Any) -> str:
 
 
 def at_most(name: str, value: Any, bound: Fraction, what: str, power: int = 1) -> Statement:
-    """value <= bound^power, and the bound is not negative; ``value`` is the power of what the message names."""
+    """value <= bound^power, and the bound is not negative; ``value`` is the power of what the message names. A rational exactly."""
+    if isinstance(value, Fraction):
+        return name, bound >= 0 and value <= bound, f"{what} is {show(value)}, stated at most {show(bound)}"
     found = value if power == 1 else value.sqrt()
     return name, bound >= 0 and bool(value <= ball(bound) ** power), f"{what} is {show(found)}, stated at most {show(bound)}"
 
@@ -234,12 +236,22 @@ def loss_gap(name: str, ridge: Any) -> Callable[[Any, Any], Any]:
 def least_logistic(ridge: Any) -> Any:
     """A ball with a number at most min_v g, nearly it, g(v) = log(1 + e^-v) + ridge v^2/2, for every ridge > 0 in the ball.
 
-    g is ridge-strongly convex, so min g >= g(v) - g'(v)^2/(2 ridge) at any v. Newton from 0 climbs to the zero of g', which is
-    concave on v >= 0.
+    g is ridge-strongly convex, so min g >= g(v) - g'(v)^2/(2 ridge) at any v.
     """
+    v, slope = near_logistic_minimizer(ridge)
+    return FUNCTIONS["softplus"](-v) + ridge * v * v / 2 - slope * slope / (2 * ridge)
+
+
+def logistic_minimizer_at_least(ridge: Any) -> Any:
+    """A number below the zero of g', nearly it: g' rises by ridge at least, so the zero is within |g'(v)|/ridge of v."""
+    v, slope = near_logistic_minimizer(ridge)
+    return v - abs(slope) / ridge
+
+
+def near_logistic_minimizer(ridge: Any) -> tuple[Any, Any]:
+    """v near the zero of g', and g'(v). Newton from 0 climbs to the zero, because g' is concave on v >= 0."""
     v, sigmoid = arb(0), FUNCTIONS["sigmoid"]
     for _ in range(100):
         p = sigmoid(-v)
         v = (v - (ridge * v - p) / (ridge + p * (1 - p))).mid()
-    slope = ridge * v - sigmoid(-v)
-    return FUNCTIONS["softplus"](-v) + ridge * v * v / 2 - slope * slope / (2 * ridge)
+    return v, ridge * v - sigmoid(-v)

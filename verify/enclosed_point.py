@@ -75,30 +75,39 @@ def exact_bounds(
 ) -> ExactBounds:
     """Round everything outward to decimals. suprema: of |phi'| and |phi''|. Raises NumericsError where a bound is not finite."""
 
-    def above(value: float) -> Decimal:
-        return decimal_above(_finite(value), NORM_DIGITS)
-
-    def row(values: Iterable[float]) -> tuple[Decimal, ...]:
-        return tuple(above(value) for value in values)
-
-    layers = len(found.operator_norms)
-    ones = tuple(Decimal(1) for _ in found.backward_norms[layers - 1])
     return ExactBounds(
         slope=stated_supremum(suprema[0]),
         curvature=stated_supremum(suprema[1]),
-        operator_norms=row(found.operator_norms.tolist()),
-        forward_norms=tuple(row(values) for values in found.forward_norms.tolist()),
-        gram_norms=row(found.gram_norms.tolist()),
-        schur=above(found.schur),
-        backward_sup=tuple(row(values) for values in found.backward_sup.tolist()),
-        backward_norms=(*(row(values) for values in found.backward_norms[: layers - 1].tolist()), ones),
+        gram_norms=_row(found.gram_norms.tolist()),
+        schur=_above(found.schur),
+        **norm_decimals(found),
         mu=mu,
         smoothness=smoothness,
         lambda0=decimal_below(_finite(found.lambda_min), NORM_DIGITS),
-        lambda_max=above(found.lambda_max),
+        lambda_max=_above(found.lambda_max),
         residual=decimal_above(residual, NORM_DIGITS),
-        newton_step=above(newton_step) if newton_step < np.inf else None,
+        newton_step=_above(newton_step) if newton_step < np.inf else None,
     )
+
+
+def norm_decimals(found: EnclosedSnapshot) -> dict[str, Any]:
+    """The norms that do not depend on the measure on the points, rounded up. Raises NumericsError where one is not finite."""
+    layers = len(found.operator_norms)
+    ones = tuple(Decimal(1) for _ in found.backward_norms[layers - 1])
+    return {
+        "operator_norms": _row(found.operator_norms.tolist()),
+        "forward_norms": tuple(_row(values) for values in found.forward_norms.tolist()),
+        "backward_sup": tuple(_row(values) for values in found.backward_sup.tolist()),
+        "backward_norms": (*(_row(values) for values in found.backward_norms[: layers - 1].tolist()), ones),
+    }
+
+
+def _above(value: float) -> Decimal:
+    return decimal_above(_finite(value), NORM_DIGITS)
+
+
+def _row(values: Iterable[float]) -> tuple[Decimal, ...]:
+    return tuple(_above(value) for value in values)
 
 
 def stated_supremum(proved: Fraction) -> Decimal:

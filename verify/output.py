@@ -30,7 +30,7 @@ def write_results(verification: Verification, directory: Path) -> dict[str, obje
         contents["run.npz"] = _npz(run_arrays(verification.run))
     on_ball = verification.guarantee.on_ball if verification.guarantee is not None else None
     digest = sha256(contents["certificate.npz"])
-    stated = certificate_document(verification.setup, verification.certificate, digest, on_ball)
+    stated = certificate_document(verification.setup, verification.certificate, verification.consequences, digest, on_ball)
     if stated is not None:
         contents["certificate.json"] = as_text(stated).encode()
     document = result_json(verification, {name: sha256(content) for name, content in contents.items()})

@@ -72,7 +72,7 @@ class Point:
         norms = {name: measured(getattr(given, name)) for name in NORMS}
         suprema = {"slope": self.bounds.slope, "curvature": self.bounds.curvature}
         if self.exact is not None:
-            norms = {name: _balls(getattr(self.exact, name)) for name in NORMS}
+            norms = {name: as_balls(getattr(self.exact, name)) for name in NORMS}
             suprema = {name: Fraction(getattr(self.exact, name)) for name in suprema}
         return dataclasses.replace(
             given,
@@ -115,7 +115,7 @@ class Point:
 NORMS = ("operator_norms", "forward_norms", "gram_norms", "schur", "backward_sup", "backward_norms")
 
 
-def _balls(decimals: Any) -> Any:
+def as_balls(decimals: Any) -> Any:
     """Nested tuples of decimals as an object array of balls, or a single ball."""
     if not isinstance(decimals, tuple):
         return BALL.constant(Fraction(decimals))

@@ -116,6 +116,7 @@ def certificate_lines(verification: Verification) -> list[str]:
     if certificate.certified:
         lines += _certified_lines(certificate, run is not None)
         lines += _rigor_lines(verification)
+        lines += _consequence_lines(verification)
     elif run is None or verification.start.failure is None or certificate.failure is None:
         lines += [f"NOT CERTIFIED: {certificate.failure.detail if certificate.failure else ''}", *_remedy_lines(certificate, True)]
     elif certificate.failure.detail == verification.start.failure.detail:
@@ -153,6 +154,12 @@ def _certified_lines(certificate: Certificate, along: bool) -> list[str]:
         f"step {shown_below(value['eta'].lower, 6)} {largest}",
         *(f"  also certified there by Theorem {other.theorem.id}" for other in certificate.others if other.theorem),
     ]
+
+
+def _consequence_lines(verification: Verification) -> list[str]:
+    from verify.consequence_lines import consequence_lines
+
+    return consequence_lines(verification.consequences, verification.certificate.constants["rbar"].upper)
 
 
 def _rigor_lines(verification: Verification) -> list[str]:

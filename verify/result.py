@@ -7,17 +7,19 @@ import hashlib
 import importlib.metadata
 import platform
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from fractions import Fraction
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numerics.network import Architecture
 from theorems.catalogue import THEOREMS
 from verify.certificate import Attempt, Certificate, Enclosed
+from verify.certificate_arrays import START
 from verify.floating_run import NotCovered
-from verify.rigor import float_above
+from verify.implicit import ImplicitRegularization
+from verify.rigor import float_above, outward
 from verify.run import MeasuredRun
 from verify.run_guarantee import RunGuarantee
 from verify.setup import Setup, Theta
@@ -26,8 +28,10 @@ from verify.verdict import CheckedClaim, Verdict, counted
 from verify.waterfall.document import waterfall_json
 from verify.waterfall.records import Waterfall
 
+if TYPE_CHECKING:
+    from verify.consequences import Consequences
+
 SCHEMA = "overparam-result-1"
-DIGITS = 17
 LIBRARIES = ("sympy", "mpmath", "numpy", "scipy", "numba", "python-flint", "scikit-learn")
 # The names under which results speak of the symbols; docs/notation.md lists them.
 PUBLIC_NAMES = {"rbar": "radius", "eta": "step_size", "L": "smoothness", "R": "ball_radius", "s0": "residual"}
@@ -38,6 +42,8 @@ class Verification:
     """Everything ``overparam verify`` found out.
 
     guarantee: what a rigorous certificate says about the float64 run. unseen: the run judged on points it was not trained on.
+    initial_theta: the weights with which the run began, None for weights from elsewhere. limit: where the certified run ends, None
+    without a certificate or where it was not kept.
     """
 
     setup: Setup
@@ -50,6 +56,17 @@ class Verification:
     guarantee: RunGuarantee | None = None
     certified_theta: Theta | None = None
     unseen: Unseen | None = None
+    initial_theta: Theta | None = None
+    limit: ImplicitRegularization | None = None
+
+    @cached_property
+    def consequences(self) -> Consequences | None:
+        """What follows from the certificate by B, C and H; None without one. Evaluated when first asked for."""
+        from verify.consequences import consequences
+
+        if not self.certificate.certified or self.certified_theta is None:
+            return None
+        return consequences(self.setup, self.certificate, self.certified_theta, self.initial_theta)
 
     @cached_property
     def waterfall(self) -> Waterfall | None:
@@ -82,12 +99,6 @@ class Verification:
         from verify.page.fragments import verification_html
 
         return verification_html(self)
-
-
-def outward(value: Fraction, rounding: str) -> str:
-    """The rational as a decimal string of 17 digits, rounded down (ROUND_FLOOR) or up (ROUND_CEILING)."""
-    context = Context(prec=DIGITS, rounding=rounding)
-    return str(context.divide(Decimal(value.numerator), Decimal(value.denominator)))
 
 
 def constant_json(constant: Enclosed) -> dict[str, Any]:
@@ -184,6 +195,7 @@ def result_json(verification: Verification, files: dict[str, str], waterfall: bo
         "data": {"description": setup.dataset.description, "notes": list(setup.notes)},
         "versions": versions(),
         "certificate": certificate_json(verification.certificate, setup.at_initialization),
+        "consequences": _consequences_json(verification),
         "certificate_at_start": certificate_json(verification.start, setup.at_initialization),
         "existence": existence_json(run),
         "floating_point_run": guarantee_json(verification.guarantee),
@@ -199,6 +211,21 @@ def result_json(verification: Verification, files: dict[str, str], waterfall: bo
         "files": files,
     }
     return document
+
+
+def _consequences_json(verification: Verification) -> dict[str, Any] | None:
+    """What follows from the certificate, as in certificate.json; ``risk``: the bound of the expected loss, or why there is none."""
+    from verify.certificate_document import consequences_json
+
+    follows = verification.consequences
+    if follows is None:
+        return None
+    stated = consequences_json(follows)
+    judged = stated["generalization"]
+    if judged is not None:  # norms and beta_i of every point stand in certificate.json
+        judged = {name: value for name, value in judged.items() if name not in ("start", "curvatures_at_most")}
+    reason = follows.risk if isinstance(follows.risk, str) else None
+    return {"rigor": follows.rigor.value, **stated, "generalization": judged, "reason": reason}
 
 
 def finite(value: float) -> float | None:
@@ -274,9 +301,10 @@ def versions() -> dict[str, str]:
 
 
 def certificate_arrays(verification: Verification) -> dict[str, np.ndarray[Any, Any]]:
-    """What lies behind the certificate, exactly: weights at the certification step, data, weights of the points, offsets."""
-    setup, architecture = verification.setup, verification.setup.architecture
-    theta = verification.certified_theta
+    """What lies behind the certificate, exactly: weights at the certification step, data, weights of the points, offsets; and where
+    a rigorous one bounds the loss on unseen data about other weights theta0, those.
+    """
+    setup, theta = verification.setup, verification.certified_theta
     arrays: dict[str, np.ndarray[Any, Any]] = {
         "X": setup.dataset.inputs,
         "y": setup.dataset.targets,
@@ -285,10 +313,19 @@ def certificate_arrays(verification: Verification) -> dict[str, np.ndarray[Any, 
         "minimizers": setup.minimizers,
     }
     if theta is not None:
-        for index in range(1, architecture.layers + 1):
-            arrays[f"W{index}"] = architecture.weight(theta, index)
-            if architecture.has_bias:
-                arrays[f"b{index}"] = architecture.bias(theta, index)
+        arrays |= _weight_arrays(setup.architecture, theta, "")
+    judged = verification.consequences.risk if verification.consequences is not None else ""
+    if not isinstance(judged, str) and judged.start is not None:
+        arrays |= _weight_arrays(setup.architecture, judged.initial, START)
+    return arrays
+
+
+def _weight_arrays(architecture: Architecture, theta: Theta, prefix: str) -> dict[str, np.ndarray[Any, Any]]:
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for index in range(1, architecture.layers + 1):
+        arrays[f"{prefix}W{index}"] = architecture.weight(theta, index)
+        if architecture.has_bias:
+            arrays[f"{prefix}b{index}"] = architecture.bias(theta, index)
     return arrays
 
 

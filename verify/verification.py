@@ -12,7 +12,7 @@ from theorems.records import Role, Theorem
 from verify.certificate import Certificate, convergence_theorems, refused
 from verify.claims import MeasuredMarks, MeasuredSteps, check_along, check_certificate, not_applicable
 from verify.errors import ProblemError
-from verify.implicit import implicit_regularization
+from verify.implicit import ImplicitRegularization, implicit_regularization
 from verify.lazy import lazy_training
 from verify.problem import Problem
 from verify.remedies import with_remedies
@@ -54,14 +54,15 @@ def verify(problem: Problem, progress: Progress = silent) -> Verification:
     trained = time.perf_counter()
     certificate = run.certificate if run.certificate.certified else explain(setup, run.certificate)
     start = explain(setup, start) if not start.certified else start
-    claims = check_run(setup, certificate, run, step_size)
+    limit = limit_of_run(setup, certificate, run)
+    claims = check_run(setup, certificate, run, step_size, limit)
     steps = measured_steps(setup, certificate, run, step_size) if certificate.certified else None
     unseen = judge_run(setup, theta0, run, steps)
     claims += unseen.claims if unseen is not None else ()
     covered = run_guarantee(setup, run.certified_theta, certificate) if run.certified_theta is not None else None
     timing = {"prepare": prepared - clock, "train": trained - prepared, "check": time.perf_counter() - trained}
     return Verification(
-        setup, start, certificate, run, step_size, tuple(claims), timing, covered, run.certified_theta, unseen=unseen
+        setup, start, certificate, run, step_size, tuple(claims), timing, covered, run.certified_theta, unseen, theta0, limit
     )
 
 
@@ -73,7 +74,8 @@ def certify_only(problem: Problem, weights: Path | None = None) -> Verification:
     start = start if start.certified else explain(setup, start)
     covered = run_guarantee(setup, theta0, start) if start.certified else None
     timing = {"certify": time.perf_counter() - clock}
-    return Verification(setup, start, start, None, step_size, (), timing, covered, theta0 if start.certified else None)
+    certified, initial = theta0 if start.certified else None, theta0 if setup.at_initialization else None
+    return Verification(setup, start, start, None, step_size, (), timing, covered, certified, initial_theta=initial)
 
 
 def start_certificate(setup: Setup, theta0: Theta) -> tuple[Certificate, float]:
@@ -133,27 +135,42 @@ def explain(setup: Setup, certificate: Certificate) -> Certificate:
     return with_remedies(certificate, setup.loss_constants, setup.problem.network.hidden, exact)
 
 
-def check_run(setup: Setup, certificate: Certificate, run: MeasuredRun, step_size: float) -> list[CheckedClaim]:
+def check_run(
+    setup: Setup, certificate: Certificate, run: MeasuredRun, step_size: float, limit: ImplicitRegularization | None = None
+) -> list[CheckedClaim]:
     """Check all claims: those of the certifying theorem and of every other that certifies there too, the drifts, then where the run
     ends and how far it is from its linearization.
+
+    limit: as ``limit_of_run`` finds it, to spare a search.
     """
-    along, limit, lazy = (
+    along, at_limit, lazy = (
         [theorem for theorem in THEOREMS.values() if theorem.role is role] for role in (Role.ALONG, Role.LIMIT, Role.LAZY)
     )
     if not certificate.certified:
         assert certificate.failure is not None
         reason = f"no certificate: {certificate.failure.detail}"
-        return [claim for theorem in [*_primary(setup), *along, *limit, *lazy] for claim in not_applicable(theorem, reason)]
+        return [claim for theorem in [*_primary(setup), *along, *at_limit, *lazy] for claim in not_applicable(theorem, reason)]
     steps, marks = measured_steps(setup, certificate, run, step_size), measured_marks(setup, certificate, run)
     claims = [claim for one in (certificate, *certificate.others) for claim in check_certificate(one, steps)]
     claims += [claim for theorem in along for claim in check_along(theorem, certificate, steps, marks)]
     assert run.certified_theta is not None
+    limit = limit_of_run(setup, certificate, run) if limit is None else limit
+    assert limit is not None
+    claims += limit.claims
+    at = [step for step, _ in run.drifts]
+    return claims + list(lazy_training(setup, certificate, run.certified_theta, steps, at, lazy, run.lazy).claims)
+
+
+def limit_of_run(setup: Setup, certificate: Certificate, run: MeasuredRun) -> ImplicitRegularization | None:
+    """Where the certified run ends, the optimum nearest to its certified weights, and B1 to B5 there; None without a certificate."""
+    if not certificate.certified:
+        return None
+    assert run.certified_theta is not None
     reached = run.trajectory.steps - certificate.step
     later = None if run.final_theta is None or run.trajectory.stopped == "not finite" else (reached, run.final_theta)
     most_steps = reached + FURTHER_STEPS * run.trajectory.steps
-    claims += implicit_regularization(setup, certificate, run.certified_theta, most_steps, limit, later).claims
-    at = [step for step, _ in run.drifts]
-    return claims + list(lazy_training(setup, certificate, run.certified_theta, steps, at, lazy, run.lazy).claims)
+    records = [theorem for theorem in THEOREMS.values() if theorem.role is Role.LIMIT]
+    return implicit_regularization(setup, certificate, run.certified_theta, most_steps, records, later)
 
 
 def _primary(setup: Setup) -> list[Theorem]:

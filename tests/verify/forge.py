@@ -159,6 +159,7 @@ class Truth:
     lambda_min: Any
     lambda_max: Any
     predictions: list[list[Any]]  # f(x_i), offsets not yet subtracted
+    kernel_mean: Any  # the mean over the points of |df(x_i)|_F^2
 
 
 def truth(network: dict[str, Any], arrays: dict[str, np.ndarray]) -> Truth:
@@ -206,7 +207,8 @@ def truth(network: dict[str, Any], arrays: dict[str, np.ndarray]) -> Truth:
         "backward_norms": [[_operator_norm(delta[i][m]) for i in range(n)] for m in range(layers)],
     }
     heights = [[max(abs(e) for e in z[i][m]) for i in range(n)] for m in range(layers)]
-    return Truth(norms, heights, min(spectrum), max(spectrum), [[alpha * z[i][-1][o] for o in range(k)] for i in range(n)])
+    mean = sum(kernel[i * k + o, i * k + o] / nu[i] for i in range(n) for o in range(k)) / n
+    return Truth(norms, heights, min(spectrum), max(spectrum), [[alpha * z[i][-1][o] for o in range(k)] for i in range(n)], mean)
 
 
 def _weigh(gram: list[list[Any]], nu: list[Any]) -> Any:
@@ -294,8 +296,11 @@ def forge(
     output_scale: float = 1.0,
     trained: tuple[bool, ...] | None = None,
     inexact: bool = False,
+    judged: dict[str, Any] | None = None,
 ) -> Forgery:
-    """A valid certificate for a random network, data and weights of that shape."""
+    """A valid certificate for a random network, data and weights of that shape; judged: what H1 is to be stated about."""
+    from tests.verify.forge_consequences import add_consequences
+
     generator = np.random.default_rng(seed)
     layers, k = len(sizes) - 1, sizes[-1]
     weights = generator.dirichlet(np.ones(points) * 9) if loss == "weighted_square" else np.full(points, 1 / points)
@@ -323,7 +328,7 @@ def forge(
     bounds["backward_norms"][-1] = ["1"] * points
     bounds |= {"slope": PHI[activation][3], "curvature": PHI[activation][4]}
     document: dict[str, Any] = {
-        "schema": "overparam-certificate-1",
+        "schema": "overparam-certificate-2",
         "theorem": theorem,
         "rigor": "rigorous",
         "step": 7,
@@ -346,6 +351,7 @@ def forge(
     largest, beta = (float(Fraction(document["given"][key])) for key in ("lambda_max", "beta"))
     document["given"]["step_size"] = 0.5 / float(smoothness) / (largest**0.5 + 0.01 * beta) ** 2
     complete(document, inexact)
+    add_consequences(document, arrays, found, judged)
     return Forgery(document, arrays)
 
 
@@ -431,10 +437,7 @@ def falsehoods(document: dict[str, Any], arrays: dict[str, np.ndarray], found: T
     radius, heights = real(Fraction(given["ball_radius"])), found.preactivations[:-1]
     pairs = [pair for rows in zip(heights, drift, strict=False) for pair in zip(*rows, strict=True)]
     reach = max([mpf(0), *(height + radius * moved for height, moved in pairs)])
-    _, *derivatives, slope, curvature = PHI[network["activation"]]
-    for name, derivative, known in zip(("slope", "curvature"), derivatives, (slope, curvature), strict=True):
-        if Fraction(bounds[name]) < Fraction(known):
-            at_most(name, sampled_supremum(derivative, reach), bounds[name], mpf(10) ** -12)
+    false += [name for name in ("slope", "curvature") if not bounds_supremum(network["activation"], name, bounds[name], reach)]
     if not found.lambda_min >= real(Fraction(given["lambda0"])) - abs(tiny * found.lambda_max):
         false.append("lambda0")
     at_most("lambda_max", found.lambda_max, given["lambda_max"])
@@ -445,7 +448,18 @@ def falsehoods(document: dict[str, Any], arrays: dict[str, np.ndarray], found: T
     if Fraction(given["smoothness"]) < (mu if ridge is None else mu + BASE_CURVATURE[name]):
         false.append("smoothness")
     at_most("residual", residual(document, arrays, found), given["residual"])
-    return false + _false_consequences(document)
+    from tests.verify.forge_consequences import false_consequences
+
+    return false + _false_consequences(document) + false_consequences(document, arrays, found)
+
+
+def bounds_supremum(activation: str, name: str, stated: str, reach: Any) -> bool:
+    """Whether the stated "slope" (or "curvature") is no less than |phi'| (or |phi''|) on [-reach, reach], by samples."""
+    _, *derivatives, slope, curvature = PHI[activation]
+    derivative, known = (derivatives[0], slope) if name == "slope" else (derivatives[1], curvature)
+    if Fraction(stated) >= Fraction(known):
+        return True
+    return bool(sampled_supremum(derivative, reach) <= real(Fraction(stated)) * (1 + mpf(10) ** -12))
 
 
 def _false_consequences(document: dict[str, Any]) -> list[str]:

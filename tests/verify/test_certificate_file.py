@@ -117,8 +117,8 @@ def test_truncated_json(tmp_path: Path) -> None:
         b'{"schema": -Infinity}',
         b'{"schema": ' + b"9" * 5000 + b"}",
         b'{"schema": 1e999}',
-        b'{"schema": "overparam-certificate-1"}',
-        b'{"schema": ["overparam-certificate-1"]}',
+        b'{"schema": "overparam-certificate-2"}',
+        b'{"schema": ["overparam-certificate-2"]}',
         b'{"schema": "a", "schema": "b"}',
         b'{"schema": "\\ud800"}',
     ],
@@ -489,6 +489,9 @@ def wide_open(folder: Path, points: int, sizes: tuple[int, ...]) -> Path:
     forgery.document["bounds"] |= {
         **{"slope": "9", "curvature": "9", "schur": "1e9", "operator_norms": ["1e9"] * layers, "gram_norms": ["1e9"] * layers},
         **{"forward_norms": [row] * layers, "backward_sup": [row] * (layers - 1), "backward_norms": [row] * layers},
+    }
+    forgery.document["consequences"]["lazy"] |= {
+        name: ["1e9"] * layers for name in ("relative_layer_changes_at_most", "neuron_changes_at_most")
     }
     return forgery.write(folder)
 

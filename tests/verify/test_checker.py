@@ -301,7 +301,7 @@ def test_activation_smooth_at_theta_but_not_on_the_ball_is_rejected(tmp_path: Pa
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), ValueError("x"), KeyError("x"), RecursionError(), MemoryError()])
-@pytest.mark.parametrize("place", ["_norms", "_ball_bounds", "_kernel", "_residual", "_theorem", "_loss", "_Signals"])
+@pytest.mark.parametrize("place", ["norms", "ball_bounds", "_kernel", "_residual", "_values", "_theorem", "_loss", "Signals"])
 def test_unexpected_errors_reject(place: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise error

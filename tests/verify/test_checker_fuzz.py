@@ -23,7 +23,10 @@ from verify.checker import Outcome, check
 from verify.errors import ProblemError
 
 SHAPES: dict[str, dict[str, Any]] = {
-    "one hidden layer": {"inexact": True},
+    "one hidden layer": {
+        "inexact": True,
+        "judged": {"loss": "clipped", "parameter": 0.5, "centered": True, "own_start": True},
+    },
     "two outputs, biases": {
         "sizes": (2, 3, 2),
         "bias_scale": 0.5,
@@ -33,7 +36,14 @@ SHAPES: dict[str, dict[str, Any]] = {
         "ridge": 0.5,
     },
     "two hidden layers": {"sizes": (2, 3, 3, 1), "activation": "sin", "theorem": "A0", "loss": "pseudo_huber", "ridge": 0.5},
-    "logistic": {"theorem": "A+", "loss": "logistic", "ridge": 0.25, "activation": "gelu", "trained": (True, False)},
+    "logistic": {
+        "theorem": "A+",
+        "loss": "logistic",
+        "ridge": 0.25,
+        "activation": "gelu",
+        "trained": (True, False),
+        "judged": {"loss": "ramp", "parameter": 1.5, "centered": False, "own_start": True},
+    },
 }
 DIGITS = "0123456789"
 CHARACTERS = DIGITS + '.-eE+"{}[],: ntfalsr'

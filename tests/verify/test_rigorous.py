@@ -90,7 +90,7 @@ def test_rigorous_and_floating_point_certificates_agree(certified: Verification)
 
 def test_the_document_follows_from_what_it_states(certified: Verification) -> None:
     """Every constant, margin and conclusion, evaluated again from the decimals of "given"."""
-    document = certificate_document(certified.setup, certified.certificate, "0" * 64)
+    document = certificate_document(certified.setup, certified.certificate, certified.consequences, "0" * 64)
     assert document is not None
     record = THEOREMS[document["theorem"]]
     names = {"smoothness": "L", "residual": "s0", "ball_radius": "R", "step_size": "eta"}
@@ -157,7 +157,7 @@ def test_nan_infinity_or_an_exception_ends_in_not_certified(fault: Any, monkeypa
     assert found.certificate.failure is not None
     assert found.certificate.failure.hypothesis == "enclosure"
     assert found.status == 3
-    assert certificate_document(found.setup, found.certificate, "0" * 64) is None
+    assert certificate_document(found.setup, found.certificate, found.consequences, "0" * 64) is None
 
 
 def test_cancellation_that_hides_from_probes_does_not_hide_from_enclosures() -> None:

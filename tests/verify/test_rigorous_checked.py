@@ -11,6 +11,7 @@ import pytest
 
 from verify.certificate_document import certificate_document
 from verify.checker import check
+from verify.consequences import consequences
 from verify.output import write_results
 from verify.problem import problem_from_mapping, rigorously
 from verify.result import Verification
@@ -50,7 +51,9 @@ def test_the_checker_accepts_what_the_maker_states(name: str, tmp_path: Path) ->
     files = document["files"]
     assert isinstance(files, dict)
     for other in found.certificate.others:
-        stated = certificate_document(found.setup, other, files["certificate.npz"])
+        assert found.certified_theta is not None
+        follows = consequences(found.setup, other, found.certified_theta, found.initial_theta)
+        stated = certificate_document(found.setup, other, follows, files["certificate.npz"])
         assert stated is not None
         (tmp_path / "other.json").write_text(json.dumps(stated))
         outcome = check(tmp_path / "other.json")

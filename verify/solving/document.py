@@ -14,7 +14,8 @@ from verify.errors import ProblemError
 from verify.files import atomic_writer
 from verify.output import as_text, verification_files, write_results
 from verify.problem import Problem
-from verify.result import certificate_json, finite, outward, versions
+from verify.result import certificate_json, finite, versions
+from verify.rigor import outward
 from verify.solving.factors import FactorRow, FactorTable, sentences, term_name
 from verify.solving.solve import Solved
 from verify.solving.start import Probe, ratios

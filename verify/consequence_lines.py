@@ -1,0 +1,81 @@
+"""What follows from a certificate, in plain words for the terminal and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from verify.certified_risk import CertifiedRisk
+from verify.consequences import Consequences
+from verify.report import shown_above
+from verify.rigor import Rigor
+
+DIGITS = 4
+IMPLICIT = (  # key, statement, words, whether the path bound says as much once or twice over (0: it says nothing of this)
+    ("distance_to_nearest_at_most", "B3", "within {} of it", 2),
+    ("excess_at_most", "B2", "at most {} farther away", 1),
+    ("distance_quotient_at_most", "B4", "at most {} times as far", 0),
+    ("outside_range_at_most", "B1", "at most {} of its way outside the range of the first Jacobian", 1),
+)
+
+
+def consequence_lines(follows: Consequences | None, path: Fraction) -> list[str]:
+    """A line each for the nearest optimum, lazy training and unseen data, indented; none without a certificate.
+
+    path: the bound of the path length. Bounds that say no more than it does are named and not shown.
+    """
+    if follows is None:
+        return []
+    lines = [f"what follows for the limit, {follows.rigor.value}:", f"  nearest optimum: {_implicit(follows, path)}"]
+    lines.append(f"  lazy training: {_lazy(follows, path)}")
+    if isinstance(follows.risk, CertifiedRisk):
+        lines += [f"  unseen data: {line}" for line in _risk(follows.risk)]
+    elif follows.rigor is Rigor.RIGOROUS:
+        lines.append(f"  unseen data: nothing is certified: {follows.risk}")
+    return lines
+
+
+def _implicit(follows: Consequences, path: Fraction) -> str:
+    told, silent = [], []
+    for key, name, words, times in IMPLICIT:
+        value = follows.implicit[key]
+        if value is None or (times and value >= times * path):
+            silent.append(name)
+        else:
+            told.append(f"{words.format(shown_above(value, DIGITS))} ({name})")
+    told.insert(0, "it is unique (B5)" if follows.nearest_is_unique else "perhaps not unique (B5 does not apply)")
+    return _joined(told, silent)
+
+
+def _lazy(follows: Consequences, path: Fraction) -> str:
+    known, told, silent = follows.lazy, [], []
+    kernel, change, gap = (known[f"{name}_at_most"] for name in ("kernel_change", "relative_change", "linearized_distance"))
+    neurons = max(follows.neuron_changes)
+    if kernel is not None:
+        told.append(f"the kernel moves by at most {shown_above(kernel, DIGITS)} (C1)")
+    if change is not None:
+        told.append(f"the trained weights by {shown_above(100 * change, DIGITS)} % (C2)")
+    if neurons < path:
+        told.append(f"the weights into a neuron by {shown_above(neurons, DIGITS)} (C2)")
+    else:
+        silent.append("C2 for neurons")
+    if gap is not None:
+        told.append(f"the residual from that of the linearized run by {shown_above(gap, DIGITS)} (C3)")
+    return _joined(told, silent)
+
+
+def _joined(told: Iterable[str], silent: list[str]) -> str:
+    said = f"; {', '.join(silent)} {'say' if len(silent) > 1 else 'says'} no more than the path bound" if silent else ""
+    return ", ".join(told) + said
+
+
+def _risk(judged: CertifiedRisk) -> Iterable[str]:
+    """H1 and the slope of H2."""
+    expected, linear, curvature, deviation, slope = (
+        shown_above(Fraction(judged.terms[f"{name}_at_most"]), DIGITS)
+        for name in ("expected_loss", "linear_term", "curvature_term", "deviation_term", "input_slope")
+    )
+    most, likely = f"the largest loss {judged.largest:g}", f"with probability {1 - judged.failure_probability:g} over the sample"
+    told = f"vacuous: not below {most}" if judged.vacuous else f"below {most}"
+    yield f"{likely} the expected {judged.loss} loss is at most {expected}, {told} (H1)"
+    yield f"that is {linear} linear, {curvature} curvature, {deviation} deviation; the slope in the input is at most {slope} (H2)"

@@ -1,0 +1,149 @@
+"""What follows from a certificate by B, C and H: bounds for the limit of exact gradient descent, evaluated where the theorem was.
+
+theta_inf is that limit, v = theta_inf - theta_N, u = theta* - theta_N for a nearest solution theta*. Certified are |u| <= |v| <=
+rbar, and lambda0, lambda_max and s_0 from one side. Every bound below increases with |u|, which is therefore replaced by rbar, and
+with s_0: rbar/s_0 does too, because a larger s_0 only lowers its denominator, through q and through k0 and sigma~.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from numerics.errors import NumericsError
+from numerics.roundoff import UNIT_ROUNDOFF
+from theorems.arithmetic import BALL, ball, exactly, lower, upper, working_precision
+from theorems.neurons import neuron_constants
+from theorems.records import Claim, Theorem, evaluate_expression
+from theorems.statements.implicit import THEOREM_B1, THEOREM_B2, THEOREM_B3, THEOREM_B4, THEOREM_B5
+from theorems.statements.lazy import THEOREM_C2, THEOREM_C3
+from theorems.statements.network import THEOREM_E
+from verify.certificate_record import Certificate
+from verify.certified_risk import CertifiedRisk, certified_risk
+from verify.errors import ProblemError
+from verify.fields import one_line
+from verify.rigor import Rigor
+from verify.setup import Setup, Theta
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """Upper bounds, under the keys of certificate.json; None where nothing is claimed.
+
+    implicit: B1 to B4. nearest_is_unique: whether B5 applies to every nearest solution. lazy: C1 and C3, and the relative change of
+    all trained weights. layer_changes: the same for each layer; neuron_changes: how far the incoming weights of a neuron of each
+    layer move; 0 for a layer that is not trained. risk: H1 at the limit, or why there is none. rigor: of the certificate.
+    """
+
+    rigor: Rigor
+    implicit: Mapping[str, Fraction | None]
+    nearest_is_unique: bool
+    lazy: Mapping[str, Fraction | None]
+    layer_changes: tuple[Fraction | None, ...]
+    neuron_changes: tuple[Fraction, ...]
+    risk: CertifiedRisk | str
+
+
+def consequences(setup: Setup, certificate: Certificate, theta: Theta, theta0: Theta | None) -> Consequences:
+    """Evaluate B, C and H at the certificate.
+
+    certificate: one that certifies, at ``theta``. theta0: the weights where the run began, drawn without the data, about which H1
+    holds; None where they are not known.
+    """
+    assert certificate.certified
+    assert certificate.point is not None
+    with working_precision():
+        known = {name: ball(value.lower, value.upper) for name, value in certificate.constants.items()}
+        known["nearest"] = known["rho"] = ball(known_upper(known, "rbar"), known_upper(known, "rbar"))
+        implicit = {
+            "outside_range_at_most": _bound(THEOREM_B1, "B1", known),
+            "excess_at_most": _bound(THEOREM_B2, "B2", known),
+            "distance_to_nearest_at_most": _bound(THEOREM_B3, "B3", known),
+            "distance_quotient_at_most": _bound(THEOREM_B4, "B4", known) if upper(known["s0"]) > 0 else None,
+        }
+        norms = [_norm_below(setup, theta, layer) for layer in range(1, setup.architecture.layers + 1)]
+        trained = setup.architecture.trained
+        total = BALL.sqrt(sum((norm**2 for norm, moves in zip(norms, trained, strict=True) if moves), BALL.constant(Fraction(0))))
+        lazy = {
+            "kernel_change_at_most": _bound(THEOREM_E, "C1", known),
+            "relative_change_at_most": _relative(known, total),
+            "linearized_distance_at_most": _linearized(setup, known),
+        }
+        reach = neuron_constants(certificate.point.signals_in_balls(), known["R"], BALL)
+        moved = _evaluated(THEOREM_C2, "C2-neurons", known)
+        return Consequences(
+            rigor=certificate.rigor,
+            implicit=implicit,
+            nearest_is_unique=_half(known),
+            lazy=lazy,
+            layer_changes=tuple(
+                _relative(known, norm) if moves else Fraction(0) for norm, moves in zip(norms, trained, strict=True)
+            ),
+            neuron_changes=tuple(
+                upper(constant * moved) if moves else Fraction(0) for constant, moves in zip(reach, trained, strict=True)
+            ),
+            risk=_risk(setup, certificate, theta, theta0),
+        )
+
+
+def known_upper(known: Mapping[str, Any], name: str) -> Fraction:
+    """The upper end of a constant."""
+    return upper(known[name])
+
+
+def _claim(record: Theorem, name: str) -> Claim:
+    return next(claim for claim in record.claims if claim.id == name)
+
+
+def _evaluated(record: Theorem, name: str, known: Mapping[str, Any]) -> Any:
+    """The claim's bound in balls."""
+    values = record.evaluate_constants(known, BALL)
+    return evaluate_expression(_claim(record, name).bound, values, BALL)
+
+
+def _bound(record: Theorem, name: str, known: Mapping[str, Any]) -> Fraction | None:
+    found = _evaluated(record, name, known)
+    return upper(found) if found.is_finite() else None
+
+
+def _half(known: Mapping[str, Any]) -> bool:
+    """Whether B5's t_u < 1/2 holds for every u of at most rbar."""
+    values = THEOREM_B5.evaluate_constants(known, BALL)
+    return bool(lower(THEOREM_B5.margins(values, BALL)["half"]) > 0)
+
+
+def _linearized(setup: Setup, known: Mapping[str, Any]) -> Fraction | None:
+    """C3, for the square loss and steps that its hypothesis allows."""
+    if not setup.loss.is_square:
+        return None
+    values = THEOREM_C3.evaluate_constants(known, BALL)
+    contraction = THEOREM_C3.margins(values, BALL)["contraction"]
+    return _bound(THEOREM_C3, "C3", known) if lower(contraction) >= 0 else None
+
+
+def _relative(known: Mapping[str, Any], norm: Any) -> Fraction | None:
+    """C2 for weights of that norm."""
+    return _bound(THEOREM_C2, "C2", {**known, "theta_norm": norm}) if lower(norm) > 0 else None
+
+
+def _norm_below(setup: Setup, theta: Theta, layer: int) -> Any:
+    """A lower bound of |theta^l|: a sum of P squares, in any order, is right to P u, and to 2^-1074 for each that underflows."""
+    weights = setup.architecture.layer(theta, layer)
+    size, count = float(np.linalg.norm(weights)), weights.size
+    below = exactly(size) * (1 - 2 * (count + 4) * exactly(UNIT_ROUNDOFF)) - count * Fraction(1, 2**500)
+    return BALL.constant(max(below, Fraction(0)))
+
+
+def _risk(setup: Setup, certificate: Certificate, theta: Theta, theta0: Theta | None) -> CertifiedRisk | str:
+    if certificate.rigor is not Rigor.RIGOROUS:
+        return "floating point certificates bound the loss on unseen data beside the held-out points"
+    if theta0 is None:
+        return "the weights that the run began with are not known"
+    try:
+        return certified_risk(setup, certificate, theta, theta0)
+    except (ProblemError, NumericsError) as error:
+        return one_line(error)
