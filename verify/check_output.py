@@ -24,7 +24,8 @@ def verdict_line(path: Path, outcome: Outcome) -> str:
     certificate, proved = outcome.certificate, f"{outcome.statements} statements derived again from {outcome.certificate.file}"
     if outcome.accepted:
         factor = rounded(certificate.conclusions["residual_factor_at_most"], ROUND_CEILING)
-        line = f"{path}: accepted, Theorem {certificate.theorem}, {proved}; residual factor per step at most {factor}"
+        accepted = f"{path}: accepted, Theorem {certificate.theorem}, {proved}"
+        line = f"{accepted}; residual factor per step at most {factor}; {_follows(outcome)}"
         if certificate.inexact is None:
             return line
         error = rounded(certificate.inexact.gradient_error, ROUND_FLOOR)
@@ -33,6 +34,16 @@ def verdict_line(path: Path, outcome: Outcome) -> str:
         return f"{line}; Theorem A1: {assumed}, {steps} steps, residual floor {floor}"
     verdict = "not decided" if outcome.undecided else "rejected"
     return f"{path}: {verdict} at {outcome.first_failure}: {outcome.reason} (after {proved})"
+
+
+def _follows(outcome: Outcome) -> str:
+    """Which consequences are among the statements."""
+    judged = outcome.certificate.consequences.generalization
+    if judged is None:
+        return "bounds of B1-B5 and C1-C3 follow"
+    expected = rounded(judged.terms["expected_loss_at_most"], ROUND_CEILING)
+    assumed = f"with probability {1 - judged.failure_probability:g} if theta0, loss and radii were chosen without the sample"
+    return f"bounds of B1-B5 and C1-C3 follow, and an expected loss at most {expected} (H1, {assumed})"
 
 
 def rounded(value: Fraction, rounding: str) -> str:
@@ -55,5 +66,6 @@ def as_json(outcome: Outcome) -> str:
             "step": certificate.step,
             "gradient_error": None if inexact is None else rounded(inexact.gradient_error, ROUND_FLOOR),
         },
+        "follows": _follows(outcome) if outcome.accepted else None,
     }
     return json.dumps(document, indent=2)

@@ -415,6 +415,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert accepted.exit_code == 0
     assert ": accepted, Theorem A-square" in accepted.stdout
     assert "A1" not in accepted.stdout
+    assert "H1" not in accepted.stdout
     forgery.document["given"]["lambda0"] = "1e3"
     forgery.write(tmp_path)
     rejected = CliRunner().invoke(cli, ["check", str(path), "--json"])

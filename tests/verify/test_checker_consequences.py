@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.verify import forge
 from tests.verify.forge_consequences import add_consequences, at, generalization, implicit, known, lazy, put, start_truth
 from verify.certificate_consequences import GENERALIZATION_KEYS, IMPLICIT_KEYS, LAZY_KEYS, TERM_KEYS
 from verify.checker import check
+from verify.commands import cli
 from verify.errors import ProblemError
 
 JUDGED = {"loss": "clipped", "parameter": 0.5, "centered": True, "own_start": True}
@@ -212,3 +215,14 @@ def test_every_key_of_the_format_is_wanted(tmp_path: Path) -> None:
             path.write_text(json.dumps(document))
             with pytest.raises(ProblemError, match=key):
                 check(path)
+
+
+def test_the_command_says_what_follows_and_what_is_assumed(tmp_path: Path) -> None:
+    forgery = forge.forge(35, judged=JUDGED)
+    printed = CliRunner().invoke(cli, ["check", str(forgery.write(tmp_path))]).stdout
+    assert "B1-B5 and C1-C3" in printed
+    told = re.search(
+        r"expected loss at most (\S+) \(H1, with probability 0.99 if theta0, loss and radii were chosen without", printed
+    )
+    assert told is not None
+    assert Fraction(told[1]) >= Fraction(forgery.document["consequences"]["generalization"]["expected_loss_at_most"])
