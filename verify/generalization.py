@@ -72,7 +72,7 @@ class Generalization:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """One theta: everything measured at the points of the problem, and the outputs at the held-out points."""
 
     sample: Snapshot
@@ -97,6 +97,7 @@ class Judge:
 
     setup: the prepared problem. theta0: its drawn weights. held: points not trained on. loss: chosen before the sample was seen, as
     are first_radius (r_1; None: 1/alpha, a radius at which the output moves by the order of |df|/alpha) and failure_probability.
+    start: what was seen at theta0; offsets: what is subtracted from the outputs at the sample and at the held-out points.
     Raises ProblemError where a hypothesis of H1 fails: weights that were loaded, points with weights of their own, an activation
     without a proved bound of phi''.
     """
@@ -119,10 +120,10 @@ class Judge:
         if setup.bounds is None:
             raise ProblemError(f"network.activation must have bounds of phi' and phi'' for H1, got {setup.activation.name!r}")
         self.setup, self.theta0, self.held, self.loss = setup, theta0, held, loss
-        self._start = self._seen(theta0)
-        self._bounds = RiskBounds(setup, self._start.sample, loss, failure_probability, first_radius)
+        self.start = self.seen(theta0)
+        self._bounds = RiskBounds(setup, self.start.sample, loss, failure_probability, first_radius)
         centered = setup.problem.network.centered
-        self._offsets = (setup.offsets, self._start.held.values if centered else np.zeros_like(held.targets))
+        self.offsets = (setup.offsets, self.start.held.values if centered else np.zeros_like(held.targets))
 
     def judge(
         self, theta: Theta, certified_radius: float | None = None, step: int = 0, remaining: float | None = None
@@ -132,10 +133,10 @@ class Judge:
         certified_radius: a bound of |theta - theta0| from ``certified_distance``. remaining: a bound of the way that exact gradient
         descent goes from theta to a global optimum.
         """
-        seen, data, held, loss = self._seen(theta), self.setup.dataset, self.held, self.loss
-        outputs = [values - offset for values, offset in zip(seen.outputs, self._offsets, strict=True)]
+        seen, data, held, loss = self.seen(theta), self.setup.dataset, self.held, self.loss
+        outputs = [values - offset for values, offset in zip(seen.outputs, self.offsets, strict=True)]
         train, test = (loss.values(y, t) for y, t in zip(outputs, (data.targets, held.targets), strict=True))
-        at_start = loss.values(self._start.held.values - self._offsets[1], held.targets)
+        at_start = loss.values(self.start.held.values - self.offsets[1], held.targets)
         output_error = self._output_error(seen)
         loss_error = loss.slope * output_error + (len(train) + len(test) + 8) * UNIT_ROUNDOFF * loss.largest
         train_loss, test_loss = float(train.mean()), float(test.mean())
@@ -181,7 +182,8 @@ class Judge:
                 done += descent.advance(theta, step - done, 0.0, self.theta0).steps_done
             yield done, self.judge(theta, step=done)
 
-    def _seen(self, theta: Theta) -> _Seen:
+    def seen(self, theta: Theta) -> Seen:
+        """Measure the network at ``theta``. Raises ProblemError where an output or the kernel overflows."""
         setup, sample = self.setup, self.setup.finite_snapshot(theta)
         assert setup.bounds is not None
         try:
@@ -191,7 +193,7 @@ class Judge:
                     setup.architecture, setup.activation_kernel, theta, self.held.inputs, norms, float(bounds.slope), bounds.ulps
                 )
                 if np.abs(held.values).max() < DIVERGED:
-                    return _Seen(sample, held)
+                    return Seen(sample, held)
         except NumericsError:
             pass  # an output that overflows, said below
         raise ProblemError("the network's outputs or kernel at these weights exceed double precision, so no loss can be measured")
@@ -201,9 +203,9 @@ class Judge:
         relative = (len(theta) + 4) * UNIT_ROUNDOFF
         return math.nextafter(float(np.linalg.norm(theta - self.theta0)) * (1 + 2 * relative), math.inf)
 
-    def _output_error(self, seen: _Seen) -> float:
+    def _output_error(self, seen: Seen) -> float:
         """The largest error of an output, offset included, over all points."""
-        return seen.error + self._start.error + 2 * UNIT_ROUNDOFF * seen.size
+        return seen.error + self.start.error + 2 * UNIT_ROUNDOFF * seen.size
 
     def _limit(self, distance: float) -> RiskBound:
         """H1 at the end of exact gradient descent, where the outputs are the loss's minimizers.

@@ -44,24 +44,35 @@ def _distances(first: Array, second: Array) -> Array:
 def transport_cost(cost: Array) -> float:
     """An upper bound of the least mean of ``cost`` over the couplings of the uniform measures on n and on m points.
 
-    cost: (n, m), nonnegative and finite. With n = m an optimal assignment, otherwise a linear program, rounded to a coupling; for
-    programs that would be too large, the product measure. Raises ProblemError
-    for costs that are none.
+    cost: (n, m), nonnegative and finite. Raises ProblemError for costs that are none.
+    """
+    plan = coupling(cost)
+    if cost.min() == cost.max():
+        return float(cost.max())
+    return _above(float(np.sum(plan * cost)), int(np.count_nonzero(plan)), cost)
+
+
+def coupling(cost: Array) -> Array:
+    """The coupling of the uniform measures on n and on m points, (n, m), at which ``transport_cost`` is the mean of ``cost``.
+
+    With n = m an optimal assignment, otherwise a linear program, rounded to a coupling; for programs that would be too large, and
+    for costs that are all the same, the product measure. Raises ProblemError for costs that are none.
     """
     if cost.ndim != 2 or not cost.size or not np.isfinite(cost).all() or (cost < 0).any():
         raise ProblemError(f"cost must be a matrix of nonnegative finite numbers, got shape {cost.shape}")
     n, m = cost.shape
+    product = np.full((n, m), 1 / (n * m))
     if cost.min() == cost.max():
-        return float(cost.max())
+        return product
     if n == m:
-        rows, columns = scipy.optimize.linear_sum_assignment(cost)
-        return _above(float(cost[rows, columns].mean()), n, cost)
-    coupling = np.full((n, m), 1 / (n * m))
+        plan = np.zeros((n, m))
+        plan[scipy.optimize.linear_sum_assignment(cost)] = 1 / n
+        return plan
     if n * m <= LARGEST_PROGRAM:
         found = scipy.optimize.linprog(cost.ravel(), A_eq=_marginals(n, m), b_eq=np.repeat([1 / n, 1 / m], [n, m]), method="highs")
         if found.x is not None:
-            coupling = as_coupling(found.x.reshape(n, m))
-    return _above(float(np.sum(coupling * cost)), n * m, cost)
+            return as_coupling(found.x.reshape(n, m))
+    return product
 
 
 def _marginals(n: int, m: int) -> Any:

@@ -21,11 +21,13 @@ from verify.verdict import CheckedClaim
 
 @dataclass(frozen=True)
 class Unseen:
-    """found: what H1 and H2 say of the run, or None with the reason. claims: H1-risk, H2-lipschitz and H2-risk, checked or not."""
+    """found: what H1 and H2 say of the run, or None with the reason. claims: H1-risk, H2-lipschitz and H2-risk, checked or not.
+    judge: who found it, None with a reason."""
 
     found: Generalization | None
     reason: str
     claims: tuple[CheckedClaim, ...]
+    judge: Judge | None = None
 
 
 def judge_run(setup: Setup, theta0: Theta, run: MeasuredRun, certified: MeasuredSteps | None) -> Unseen | None:
@@ -39,14 +41,14 @@ def judge_run(setup: Setup, theta0: Theta, run: MeasuredRun, certified: Measured
     if not options.held_out:
         return None
     try:
-        found = _judged(setup, theta0, run, certified)
+        found, judge = _judged(setup, theta0, run, certified)
     except ProblemError as error:
         claims = [claim for theorem in (THEOREM_H1, THEOREM_H2) for claim in not_applicable(theorem, str(error))]
         return Unseen(None, str(error), tuple(claims))
-    return Unseen(found, "", found.claims)
+    return Unseen(found, "", found.claims, judge)
 
 
-def _judged(setup: Setup, theta0: Theta, run: MeasuredRun, certified: MeasuredSteps | None) -> Generalization:
+def _judged(setup: Setup, theta0: Theta, run: MeasuredRun, certified: MeasuredSteps | None) -> tuple[Generalization, Judge]:
     problem, certificate = setup.problem, run.certificate
     if run.final_theta is None or run.trajectory.stopped == "not finite":
         raise ProblemError("the run must end with finite weights to be judged on unseen data, but it diverged")
@@ -64,7 +66,7 @@ def _judged(setup: Setup, theta0: Theta, run: MeasuredRun, certified: MeasuredSt
         assert run.certified_theta is not None
         radius = certified_distance(certificate, run.certified_theta, theta0)
         remaining = remaining_way(certificate, certified)
-    return judge.judge(run.final_theta, radius, run.trajectory.steps, remaining)
+    return judge.judge(run.final_theta, radius, run.trajectory.steps, remaining), judge
 
 
 def evaluated_loss(setup: Setup) -> EvaluatedLoss:

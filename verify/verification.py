@@ -162,7 +162,7 @@ def check_run(
 
 
 def limit_of_run(setup: Setup, certificate: Certificate, run: MeasuredRun) -> ImplicitRegularization | None:
-    """Where the certified run ends, the optimum nearest to its certified weights, and B1 to B5 there; None without a certificate."""
+    """Where the certified run ends, the optimum nearest to where it began, and B1 to B5 there; None without a certificate."""
     if not certificate.certified:
         return None
     assert run.certified_theta is not None

@@ -96,7 +96,8 @@ def test_the_page_fetches_nothing_and_has_a_figure_for_each_kind(written) -> Non
     assert "script" not in page.tags
     assert "url(http" not in text
     chains = json.loads((out / "result.json").read_text())["waterfall"]["chains"]
-    assert text.count("<figure") == 3 + len(chains) == 3 + 12
+    assert text.count("<figure") == 3 + len(chains)
+    assert {"A-a", "A0-descent", "B3", "C3-sum", "E-forward", "H1-risk"} <= {chain["claim"] for chain in chains}
     assert INK not in text
 
 

@@ -15,17 +15,22 @@ from hypothesis import given, settings
 
 from theorems.arithmetic import FLOAT
 from theorems.catalogue import THEOREMS
-from theorems.records import Role
+from theorems.records import LossClass, Role
 from theorems.statements.composite import THEOREM_A_SQUARE
 from verify.claims import MeasuredMarks, MeasuredSteps
 from verify.composite_problems import CompositeProblem, QuadraticMap, square_objective
 from verify.strategies import composite_problems
+from verify.verdict import CheckedClaim, Verdict, counted
+from verify.waterfall.descent import descent_chain
+from verify.waterfall.limits import sum_chain
 from verify.waterfall.marks import AtMarks, eigenvalue_chain, jacobian_chain, kernel_chain
 from verify.waterfall.records import Chain, Constants, NoChain, Stage, chain_of
-from verify.waterfall.steps import along, path_chain, path_claim, rate_chain, summed_chain
+from verify.waterfall.steps import Along, along, path_chain, path_claim, rate_chain, summed_chain
 
 EPS = np.finfo(np.float64).eps
 ROUNDING = 1e-9  # the runs stop at a residual of 1e-6 s_0, known to 1e-15 s_0; sums of 200 steps
+# Stated once more by the chain of the path: the inequality it takes apart, and the same from a later step.
+RESTATED = {"A-c", "A-d", "A+-c", "A0-c", "A0-d"}
 CONVERGENCE = [theorem for theorem in THEOREMS.values() if theorem.role is Role.CONVERGENCE]
 
 
@@ -76,6 +81,9 @@ def all_chains(problem: CompositeProblem, found: Run) -> list[Chain]:
         found.marks, found.path, 0.0, found.lambda_max[1:], found.lambda_max[0], 0.0, (problem.map.lipschitz, 0.0),
         problem.map.lipschitz, path_claim(theorem),
     )  # fmt: skip
+    chains.append(descent_chain({"A0-descent": claim("A0-descent", 1.0, 1.0)}, found.constants, found.steps, on_path, at))
+    if problem.theorem.loss_class is LossClass.SQUARE:
+        chains += linearized(problem, found, on_path)
     moved = found.marks.values
     for make in (eigenvalue_chain, jacobian_chain, kernel_chain):
         if moved["jacobian_drift"].max() > 1e-9 and moved["kernel_drift"].max() > 1e-9:
@@ -83,13 +91,39 @@ def all_chains(problem: CompositeProblem, found: Run) -> list[Chain]:
     return chains
 
 
+def claim(name: str, measured: float, bound: float, error: float = 0.0, step: int = 0, lower: bool = False) -> CheckedClaim:
+    slack = measured / bound if lower else bound / measured
+    counts = counted({Verdict.HOLDS: 1})
+    return CheckedClaim(name, "", "", bound, measured, error, slack, step, counts, Verdict.HOLDS, "", lower)
+
+
+def linearized(problem: CompositeProblem, found: Run, on_path: Along) -> list[Chain]:
+    """C3-sum where the sum is largest, the linearized run and the sum of C3 made step by step; none where the two runs are one."""
+    constants, linear, bound, path, best = found.constants, -problem.target, 0.0, 0.0, (0.0, 0.0, 0)
+    jacobian, beta, eta = problem.map.linear, constants["beta"], constants["eta"]
+    theta = np.zeros(jacobian.shape[1])
+    for k, (s, d) in enumerate(zip(found.steps.residual[:-1], found.steps.length[:-1], strict=True), 1):
+        theta, linear = theta - eta * problem.gradient(theta), linear - eta * jacobian @ (jacobian.T @ linear)
+        bound *= 1 - eta * constants["lambda0"]
+        bound += eta * math.sqrt(constants["lambda_max"]) * beta * path * s + beta * path * d + beta * d**2 / 2
+        path += d
+        best = max(best, (bound, float(np.linalg.norm(problem.map(theta) - problem.target - linear)), k))
+    bound, gap, k = best
+    if 64 * k * EPS * constants["s0"] > ROUNDING * gap:
+        return []
+    return [sum_chain({"C3-sum": claim("C3-sum", gap, bound, step=k)}, constants, on_path)]
+
+
 @pytest.mark.parametrize("theorem", CONVERGENCE, ids=lambda theorem: theorem.id)
 def test_links_of_the_proof_lose_and_their_product_is_the_slack(theorem) -> None:
+    told: set[str] = set()
+
     @settings(max_examples=15, deadline=None)
     @given(composite_problems(theorem))
     def check(problem: CompositeProblem) -> None:
         found = run(problem)
         for chain in all_chains(problem, found):
+            told.add(chain.claim)
             assert chain.product == pytest.approx(chain.total, rel=1e-12)
             for link in chain.links:
                 assert not link.proved or link.ratio >= 1 - ROUNDING, (chain.title, link)
@@ -97,6 +131,9 @@ def test_links_of_the_proof_lose_and_their_product_is_the_slack(theorem) -> None
         assert path.total == pytest.approx(found.constants["rbar"] / found.path[-1], rel=1e-9)
 
     check()
+    assert {one.id for one in theorem.claims} - told <= RESTATED
+    assert {"A0-descent", "E-kernel", "E-jacobian", "C1"} <= told
+    assert ("C3-sum" in told) == (theorem.loss_class is LossClass.SQUARE)
 
 
 def sharp(quotient: float, eta: float) -> CompositeProblem:
@@ -150,6 +187,32 @@ def test_a_beta_that_is_too_small_is_noticed() -> None:
     path = path_chain(THEOREM_A_SQUARE, wrong, along(found.steps, found.marks, wrong, found.lambda_start))
     assert [link.name for link in path.links if link.contradicted] == ["beta", "feedback"]
     assert path.product == pytest.approx(path.total, rel=1e-12)
+    on_path = along(found.steps, found.marks, wrong, found.lambda_start)
+    (summed,) = linearized(problem, dataclasses.replace(found, constants=wrong), on_path)
+    assert [link.name for link in summed.links if link.contradicted] == ["direction and cancellation", "beta"]
+
+
+@pytest.mark.parametrize(("excess", "broken"), [(4 * EPS, []), (1e-9, ["growth on the ball"])])
+def test_a_beta_at_the_center_above_that_of_the_ball_is_noticed_beyond_rounding(excess, broken) -> None:
+    """Where one hidden layer moves, both are equal, and the recursions round differently."""
+    found = run(sharp(0.5, 4e-3), 50)
+    center = found.constants["beta"] * (1 + excess)
+    at = AtMarks(found.marks, found.path, 0.0, found.lambda_max[1:], found.lambda_max[0], 0.0, None, center, "A-a")
+    assert [link.name for link in jacobian_chain(found.constants, at).links if link.contradicted] == broken
+
+
+def test_a_norm_on_the_ball_that_is_too_small_is_noticed() -> None:
+    """Lambda below |DF_N|^2: the steps need more of eta |grad J|^2 than the certified share leaves them."""
+    problem = sharp(0.9, 0.1)
+    found = run(problem, 200)
+    small = {**found.constants.values, "Lambda": 0.5 * problem.values["lambda_max"]}
+    wrong = dataclasses.replace(found, constants=Constants(small, found.constants.errors))
+    broken = {}
+    for one in (found, wrong):
+        descent = next(chain for chain in all_chains(problem, one) if chain.claim == "A0-descent")
+        broken[one is wrong] = [link.name for link in descent.links if link.contradicted]
+        assert descent.product == pytest.approx(descent.total, rel=1e-12)
+    assert broken == {False: [], True: ["growth on the ball"]}
 
 
 def test_a_run_without_steps_or_decided_decreases_has_no_chain() -> None:

@@ -23,6 +23,7 @@ from verify.result import Verification
 from verify.verdict import CheckedClaim
 
 INK = "#010203"  # becomes currentColor
+WIDTH, EDGE = 7.2, 0.3  # inches: of a figure, and for half a label beyond the right end of its axis
 MEASURED, PROVEN = "#3f7fce", "#d9731a"
 STYLE: Any = {  # the stubs want the names of all settings as literals
     "svg.hashsalt": "overparam",
@@ -64,12 +65,17 @@ def figures_of(verification: Verification) -> list[Figure]:
     return found
 
 
-def drawn(draw: Callable[[Axes], None], height: float = 3.4) -> str:
-    """The SVG element of one figure of this height in inches; ``draw`` fills its axes."""
+def drawn(draw: Callable[[Axes], None], height: float = 3.4, margins: tuple[float, float] | None = None) -> str:
+    """The SVG element of one figure of this height in inches; ``draw`` fills its axes.
+
+    margins: what labels take on the left and below, in inches; None: as much as they need, which takes drawing it twice.
+    """
     with matplotlib.rc_context(STYLE):
-        canvas = Canvas(figsize=(7.2, height), layout="constrained")
+        canvas = Canvas(figsize=(WIDTH, height), layout="constrained" if margins is None else None)
         canvas.patch.set_alpha(0)
         axes = canvas.subplots()
+        if margins is not None:
+            canvas.subplots_adjust(margins[0] / WIDTH, margins[1] / height, 1 - EDGE / WIDTH, 1 - 0.05 / height)
         axes.patch.set_alpha(0)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from verify.page.figures import INK, MEASURED, PROVEN, Figure, drawn
 from verify.waterfall.records import Chain, Waterfall
 
 ROW, MARGIN = 0.3, 0.85  # inches
+LETTER, BELOW = 0.082, 0.55  # inches: of a letter of a label, on the wide side, and for the labels of the axis below
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class ShownChain:
     starred: bool
 
 
+TOTAL = "bound/measured"  # what the last row is called
 COLUMNS = ("measured", "bound", "ratio", "±")
 
 
@@ -90,7 +92,8 @@ def _rows(chain: Chain) -> list[tuple[str, ...]]:
 def chain_figure(chain: Chain) -> Figure:
     """The factors one after the other on a logarithmic axis, from 1 to the total."""
     caption = f"{chain.title} ({chain.claim}): from what was measured (1) to the bound, link by link."
-    return Figure(drawn(lambda axes: _waterfall(axes, chain), MARGIN + ROW * (len(chain.links) + 1)), caption)
+    left = 0.2 + LETTER * max(len(name) for name in (*(link.name for link in chain.links), TOTAL))
+    return Figure(drawn(lambda axes: _waterfall(axes, chain), MARGIN + ROW * (len(chain.links) + 1), (left, BELOW)), caption)
 
 
 def _waterfall(axes: Axes, chain: Chain) -> None:
@@ -120,7 +123,7 @@ def _waterfall(axes: Axes, chain: Chain) -> None:
     axes.plot([ends[-1]], [rows[-1]], marker="D", color=PROVEN, markersize=6, clip_on=False)
     axes.annotate(f"{ends[-1]:.3g}", (ends[-1], rows[-1]), xytext=(7, 0), textcoords="offset points", va="center", weight="bold")
     axes.axvline(1, color=INK, linewidth=0.8)
-    axes.set_yticks(rows, [*(link.name for link in chain.links), "bound/measured"])
+    axes.set_yticks(rows, [*(link.name for link in chain.links), TOTAL])
     axes.set_ylim(-0.6, len(ratios) + 0.75)
     axes.tick_params(axis="y", length=0)
     axes.grid(alpha=0.2, axis="x")
@@ -129,4 +132,4 @@ def _waterfall(axes: Axes, chain: Chain) -> None:
     marked = (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0) if room < 2.5 else (1.0, 2.0, 5.0) if room < 50 else (1.0,)
     axes.xaxis.set_major_locator(LogLocator(subs=marked))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())

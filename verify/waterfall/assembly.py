@@ -17,13 +17,17 @@ from theorems.statements.network import THEOREM_E
 from theorems.statements.notation import r_next, remaining, s_next, summed
 from verify.certificate import Certificate
 from verify.claims import MeasuredMarks, MeasuredSteps, float_ends
+from verify.generalization import Seen
+from verify.implicit import ImplicitRegularization
 from verify.lazy import linear_sums
 from verify.result import Verification
 from verify.run import MeasuredRun
 from verify.setup import Setup, Theta
+from verify.unseen import Unseen
 from verify.verdict import CheckedClaim
-from verify.verification import measured_marks, measured_steps
-from verify.waterfall.limits import change_chain, linearized_chain, neuron_chain, outside_chain
+from verify.verification import limit_of_run, measured_marks, measured_steps
+from verify.waterfall.descent import descent_chain
+from verify.waterfall.limits import Checked, change_chain, linearized_chain, neuron_chain, numbers, outside_chain, sum_chain
 from verify.waterfall.marks import (
     AtMarks,
     ForwardDrifts,
@@ -33,8 +37,18 @@ from verify.waterfall.marks import (
     kernel_chain,
 )
 from verify.waterfall.network import ball_rows, beta_terms, curvature_at
+from verify.waterfall.optimum import (
+    deviation_chain,
+    excess_chain,
+    quotient_chain,
+    second_excess_chain,
+    second_quotient_chain,
+    unique_chain,
+)
+from verify.waterfall.optimum_points import OptimumPoints, optimum_points
 from verify.waterfall.records import Chain, Constants, NoChain, Waterfall
 from verify.waterfall.steps import Along, along, claim_measuring, path_chain, path_claim, rate_chain, summed_chain
+from verify.waterfall.unseen import risk_chain, slope_chain, transport_chain
 
 Array = NDArray[np.float64]
 Make = Callable[[], Chain]
@@ -49,18 +63,35 @@ def waterfall(
     marks: MeasuredMarks,
     theta: Theta,
     end: Theta,
+    limit: ImplicitRegularization,
+    unseen: Unseen | None,
 ) -> Waterfall:
     """Draw up every chain of a certified run.
 
     claims: as they were checked, against steps and marks. theta, end: the weights at the certification step and at the end of the
-    run. Everything is floating point with estimated errors; a claim's verdict does not depend on it.
+    run. limit: where the run ends. unseen: the run judged on other points, if it was. Everything is floating point with estimated
+    errors; a claim's verdict does not depend on it.
     """
     assert certificate.point is not None
     assert certificate.bounds is not None
     assert certificate.theorem is not None
-    signals = certificate.point.signals
-    makers = _along_the_steps(certificate, claims, steps, marks)
-    makers |= _at_the_marks(setup, certificate, run, steps, marks, theta, end)
+    signals, start = certificate.point.signals, certificate.point.lambda_min
+    checked = {claim.id: claim for claim in claims}
+
+    @cache
+    def on_run() -> Along:
+        return along(steps, marks, constants_of(certificate), start)
+
+    @cache
+    def at_marks() -> AtMarks:
+        if not len(marks.steps):
+            raise NoChain("there is no mark after the certification")
+        return _at_marks(setup, certificate, run, steps, marks, theta, end)
+
+    makers = _along_the_steps(certificate, checked, steps, on_run, at_marks)
+    makers |= _at_the_marks(certificate, run, at_marks)
+    makers |= _at_the_limit(setup, certificate, checked, on_run, limit, theta)
+    makers |= _on_unseen_points(setup, checked, unseen, end)
     chains: list[Chain] = []
     omitted: list[tuple[str, str]] = []
     for title, make in makers.items():
@@ -73,18 +104,16 @@ def waterfall(
 
 
 def _along_the_steps(
-    certificate: Certificate, claims: Sequence[CheckedClaim], steps: MeasuredSteps, marks: MeasuredMarks
+    certificate: Certificate,
+    checked: Checked,
+    steps: MeasuredSteps,
+    run: Callable[[], Along],
+    at: Callable[[], AtMarks],
 ) -> dict[str, Make]:
     """The chains that need what was measured at every step, by title."""
-    assert certificate.point is not None
     assert certificate.theorem is not None
-    theorem, constants, start = certificate.theorem, constants_of(certificate), certificate.point.lambda_min
-    checked, path = {claim.id: claim for claim in claims}, path_claim(theorem)
-    total = claim_measuring(theorem, summed)
-
-    @cache
-    def run() -> Along:
-        return along(steps, marks, constants, start)
+    theorem, constants = certificate.theorem, constants_of(certificate)
+    path, total = path_claim(theorem), claim_measuring(theorem, summed)
 
     def sums() -> Array:
         return linear_sums({name: float_ends(value) for name, value in certificate.constants.items()}, steps).upper
@@ -92,35 +121,22 @@ def _along_the_steps(
     return {
         "path length": lambda: path_chain(theorem, constants, run()),
         "decrease per step": lambda: rate_chain(theorem, constants, run()),
+        "A0-descent": lambda: descent_chain(checked, constants, steps, run(), at()),
         "summed residuals": lambda: summed_chain(theorem, constants, run()),
-        "B1": lambda: outside_chain(checked, constants, run(), path),
         "C2": lambda: change_chain("C2", checked, constants, run(), path),
         "C2-layers": lambda: change_chain("C2-layers", checked, constants, run(), path),
         "C2-neurons": lambda: neuron_chain(checked, constants, run(), "" if total is None else total.id),
         "C3": lambda: linearized_chain(checked, run(), sums()),
+        "C3-sum": lambda: sum_chain(checked, constants, run()),
     }
 
 
-def _at_the_marks(
-    setup: Setup,
-    certificate: Certificate,
-    run: MeasuredRun,
-    steps: MeasuredSteps,
-    marks: MeasuredMarks,
-    theta: Theta,
-    end: Theta,
-) -> dict[str, Make]:
+def _at_the_marks(certificate: Certificate, run: MeasuredRun, at: Callable[[], AtMarks]) -> dict[str, Make]:
     """The chains that need what was measured at the marks, by title."""
     assert certificate.point is not None
     assert certificate.bounds is not None
     signals, constants = certificate.point.signals, constants_of(certificate)
     linear = not certificate.bounds.beta > 0
-
-    @cache
-    def at() -> AtMarks:
-        if not len(marks.steps):
-            raise NoChain("there is no mark after the certification")
-        return _at_marks(setup, certificate, run, steps, marks, theta, end)
 
     def bent(make: Callable[[Constants, AtMarks], Chain]) -> Make:
         def made() -> Chain:
@@ -135,6 +151,57 @@ def _at_the_marks(
         "smallest eigenvalue": bent(eigenvalue_chain),
         "Jacobian drift": bent(jacobian_chain),
         "kernel drift": bent(kernel_chain),
+    }
+
+
+def _at_the_limit(
+    setup: Setup,
+    certificate: Certificate,
+    checked: Checked,
+    run: Callable[[], Along],
+    limit: ImplicitRegularization,
+    theta: Theta,
+) -> dict[str, Make]:
+    """The chains of B1 to B5, by claim."""
+    assert certificate.theorem is not None
+    constants, path = constants_of(certificate), path_claim(certificate.theorem)
+
+    @cache
+    def points() -> OptimumPoints:
+        return optimum_points(setup, limit, theta)
+
+    def of(name: str, make: Callable[[OptimumPoints], Chain]) -> Make:
+        def made() -> Chain:
+            numbers(checked, name)  # nothing is measured for a claim that was not checked
+            return make(points())
+
+        return made
+
+    return {
+        "B1": lambda: outside_chain(checked, constants, run(), path),
+        "B2": of("B2", lambda at: excess_chain(checked, constants, at, path)),
+        "B2-second": of("B2-second", lambda at: second_excess_chain(checked, constants, at)),
+        "B3": of("B3", lambda at: deviation_chain(checked, constants, at, path)),
+        "B4": of("B4", lambda at: quotient_chain(checked, constants, at, run(), path)),
+        "B4-second": of("B4-second", lambda at: second_quotient_chain(checked, constants, at)),
+        "B5": of("B5", lambda at: unique_chain(checked, constants, at)),
+    }
+
+
+def _on_unseen_points(setup: Setup, checked: Checked, unseen: Unseen | None, end: Theta) -> dict[str, Make]:
+    """The chains of H1 and H2, by claim; none where the run was not judged."""
+    if unseen is None or unseen.found is None or unseen.judge is None:
+        return {}
+    found, judge = unseen.found, unseen.judge
+
+    @cache
+    def seen() -> Seen:
+        return judge.seen(end)
+
+    return {
+        "H1-risk": lambda: risk_chain(checked, found, judge.start.sample.kernel),
+        "H2-lipschitz": lambda: slope_chain(checked, setup, judge, seen(), end),
+        "H2-risk": lambda: transport_chain(checked, found, judge, seen()),
     }
 
 
@@ -194,7 +261,9 @@ def waterfall_of(verification: Verification) -> Waterfall | None:
         return None
     steps = measured_steps(setup, certificate, run, verification.step_size)
     marks = measured_marks(setup, certificate, run)
-    found = waterfall(setup, certificate, run, verification.claims, steps, marks, theta, end)
+    limit = verification.limit if verification.limit is not None else limit_of_run(setup, certificate, run)
+    assert limit is not None
+    found = waterfall(setup, certificate, run, verification.claims, steps, marks, theta, end, limit, verification.unseen)
     return dataclasses.replace(found, omitted=(*found.omitted, *_without(verification, found)))
 
 
@@ -215,6 +284,8 @@ def _without(verification: Verification, found: Waterfall) -> list[tuple[str, st
             reason = f"{path} restarted at a later step: the same links"
         elif claim.id in own or claim.theorem == THEOREM_E.id:
             reason = "see above"
+        elif claim.measured is None and THEOREMS[claim.theorem].role is not Role.CONVERGENCE:
+            reason = claim.reason
         elif THEOREMS[claim.theorem].role is Role.CONVERGENCE:
             reason = f"another certificate from the same step: the links of Theorem {theorem.id} with its constants"
         if reason != "see above":

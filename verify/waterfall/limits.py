@@ -1,4 +1,4 @@
-"""Chains of the claims about lazy training and implicit regularization: B1, C2 and C3, from what was checked to the bound.
+"""Chains of the claims about lazy training, and of B1: from what was checked to the bound.
 
 The measured value is the claim's own, at its check with the least room; the stages come from the run as in ``steps``.
 """
@@ -20,7 +20,7 @@ Checked = Mapping[str, CheckedClaim]
 
 def outside_chain(claims: Checked, constants: Constants, run: Along, path: str) -> Chain:
     """B1: from |(I - P)(theta_inf - theta_N)| to (sigma0/beta)(-ln(1 - t) - t). path: the id of the claim about the path."""
-    claim, measured, bound = _numbers(claims, "B1")
+    claim, measured, bound = numbers(claims, "B1")
     beta, sigma0, floor = constants["beta"], constants["lambda0"] ** 0.5, constants["lambda_floor"] ** 0.5
     length, length_error = run.path
     rest = run.last[0] / floor  # of the path, beyond the run's end
@@ -32,7 +32,7 @@ def outside_chain(claims: Checked, constants: Constants, run: Along, path: str) 
     smallest = float(run.sigma.min())
     beyond = beta * constants["rbar"] * rest / floor
     stages = [
-        Stage(measured, _error(claim)),
+        Stage(measured, error_of(claim)),
         Stage(
             by_drift,
             (run.drift_error + float(run.drift.max()) * run.sigma_error / smallest) * length / smallest + beyond,
@@ -62,11 +62,11 @@ def outside_chain(claims: Checked, constants: Constants, run: Along, path: str) 
 
 def change_chain(name: str, claims: Checked, constants: Constants, run: Along, path: str) -> Chain:
     """C2 and C2-layers: from a change of weights to its bound, which is rbar but for units."""
-    claim, measured, bound = _numbers(claims, name)
+    claim, measured, bound = numbers(claims, name)
     index = _index(claim, run)
     length = float(np.concatenate([[0.0], np.cumsum(run.d)])[index])
     distance = float(np.append(run.distance, run.last_distance)[index])
-    unit, stages = bound / constants["rbar"], [Stage(measured, _error(claim))]
+    unit, stages = bound / constants["rbar"], [Stage(measured, error_of(claim))]
     if name == "C2-layers":
         stages.append(
             Stage(
@@ -89,12 +89,12 @@ def change_chain(name: str, claims: Checked, constants: Constants, run: Along, p
 
 def neuron_chain(claims: Checked, constants: Constants, run: Along, summed: str) -> Chain:
     """C2-neurons: from the movement of a neuron over C_l to -(1/beta) ln(1 - beta rbar/sigma0). summed: the id of claim (e)."""
-    claim, measured, bound = _numbers(claims, "C2-neurons")
+    claim, measured, bound = numbers(claims, "C2-neurons")
     done = _index(claim, run)
     slopes = run.d[:done] / run.sigma[:done]
     by_slope = float(slopes.sum())
     stages = [
-        Stage(measured, _error(claim)),
+        Stage(measured, error_of(claim)),
         Stage(
             by_slope,
             run.sigma_error * by_slope / float(run.sigma.min()),
@@ -109,30 +109,67 @@ def neuron_chain(claims: Checked, constants: Constants, run: Along, summed: str)
 
 def linearized_chain(claims: Checked, run: Along, sums: Array) -> Chain:
     """C3: from |e_k - ebar_k| through the sum over the steps before k, ``sums`` counted from theta_N, to its bound for all k."""
-    claim, measured, bound = _numbers(claims, "C3")
+    claim, measured, bound = numbers(claims, "C3")
     stages = [
-        Stage(measured, _error(claim)),
+        Stage(measured, error_of(claim)),
         Stage(
             float(sums[_index(claim, run)]),
             0.0,
             "direction and cancellation",
             "the sum over the run's own steps: |K_k - K_N| by 2 sqrt(lambda_max) beta r_k, as if no two steps canceled",
             statement="C3",
-            explained_by="C1",
+            explained_by="C3-sum",
         ),
         Stage(bound, 0.0, "for all k at once", "r_k, s_k and d_k by rbar and s_0, and no contraction", statement="C3"),
     ]
     return chain_of("C3", "distance to the linearized model", "residual", False, _where(claim), (measured, bound), stages)
 
 
-def _numbers(claims: Checked, name: str) -> tuple[CheckedClaim, float, float]:
+def sum_chain(claims: Checked, constants: Constants, run: Along) -> Chain:
+    """C3-sum: the sum with what the run's Jacobians did, then with what beta allows them."""
+    claim, measured, bound = numbers(claims, "C3-sum")
+    count, beta = _index(claim, run), constants["beta"]
+    d, eta = run.d[:count], constants["eta"]
+    kept = (1 - eta * constants["lambda0"]) ** np.arange(count - 1, -1, -1.0)
+    weight = kept * (eta * constants["lambda_max"] ** 0.5 * run.s[:count] + d)  # of |DF_j - DF_N|
+    second = beta / 2 * float(kept @ d**2)
+    by_drift, by_distance = (float(weight @ values[:count]) + second for values in (run.drift, run.distance * beta))
+    # What is known at the marks only errs by beta times the length to them; the rest is rounding of the sums.
+    between = beta * float(weight @ run.apart[:count]) + run.path[1] * bound
+    stages = [
+        Stage(measured, error_of(claim)),
+        Stage(
+            by_drift,
+            between,
+            "direction and cancellation",
+            "sqrt(lambda_max) |DF_j - DF_N| eta s_j + |DF_j - DF_N| d_j + beta d_j^2/2, contracted by 1 - eta lambda0 only: as if "
+            "no two steps canceled",
+            statement="C3",
+        ),
+        Stage(
+            by_distance,
+            between,
+            "beta",
+            "|DF_j - DF_N| <= beta |theta_j - theta_N|",
+            statement="E4",
+            explained_by="E-jacobian",
+        ),
+        Stage(bound, error_of(claim), "bent path", "|theta_j - theta_N| <= r_j, the length of the path", statement="C3"),
+    ]
+    ends = (measured, bound)
+    return chain_of("C3-sum", "distance to the linearized model, by the sum", "residual", False, _where(claim), ends, stages)
+
+
+def numbers(claims: Checked, name: str) -> tuple[CheckedClaim, float, float]:
+    """The claim, what it measured and its bound. Raises NoChain with the reason where it was not checked."""
     claim = claims.get(name)
     if claim is None or claim.measured is None or claim.bound is None:
         raise NoChain("the claim was not checked" if claim is None else claim.reason)
     return claim, claim.measured, claim.bound
 
 
-def _error(claim: CheckedClaim) -> float:
+def error_of(claim: CheckedClaim) -> float:
+    """Of either end of the claim, an estimate that is on the large side."""
     return 2 * claim.error if claim.error is not None else np.inf
 
 

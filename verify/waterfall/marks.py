@@ -12,6 +12,7 @@ from verify.claims import MeasuredMarks
 from verify.waterfall.records import Chain, Constants, NoChain, Stage, chain_of
 
 Array = NDArray[np.float64]
+FORMULA_ROUNDING = 2.0**-44  # relative: of the recursion E1-E4, evaluated in doubles
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def jacobian_chain(constants: Constants, at: AtMarks) -> Chain:
     """From |DF_k - DF_N| to beta |theta_k - theta_N|."""
     i = _tightest(at)
     drift, distance = (float(at.marks.values[name][i]) for name in ("jacobian_drift", "rho"))
-    beta = constants["beta"]
+    beta, rounding = constants["beta"], constants.errors["beta"] + FORMULA_ROUNDING * constants["beta"]
     stages = [Stage(drift, float(at.marks.errors["jacobian_drift"][i]))]
     if at.curvature is not None:
         value, error = at.curvature
@@ -91,14 +92,18 @@ def jacobian_chain(constants: Constants, at: AtMarks) -> Chain:
     stages += [
         Stage(
             at.beta_center * distance,
-            0.0,
+            rounding * distance,
             center,
             "E4 at R = 0: products of norms of weights and signals in place of the second derivative at theta_N",
             proved=at.curvature is not None,
             statement="E1-E4",
         ),
         Stage(
-            beta * distance, 0.0, "growth on the ball", "E4 on B(R): every norm as large as a distance R allows", statement="E1-E4"
+            beta * distance,
+            rounding * distance,
+            "growth on the ball",
+            "E4 on B(R): every norm as large as a distance R allows",
+            statement="E1-E4",
         ),
     ]
     return chain_of("E-jacobian", "Jacobian drift", "operator norm", False, _at(at, i), (drift, beta * distance), stages)

@@ -32,7 +32,8 @@ class Along:
 
     s, g, d: residual, gradient norm, length of the step k, with relative errors. sigma: sqrt(lambda_min(K_k)); drift:
     |DF_k - DF_N|; distance: |theta_k - theta_N|; all three interpolated, with sigma_error etc. the absolute errors of their means
-    along the path; last_distance: that of the end. last: s_end and its absolute error; path: the length and its relative error.
+    along the path; apart: how far a quantity that changes by at most 1 per length can be from its interpolation; last_distance: the
+    distance at the end. last: s_end and its absolute error; path: the length and its relative error.
     """
 
     first: int
@@ -46,6 +47,7 @@ class Along:
     drift_error: float
     distance: Array
     distance_error: float
+    apart: Array
     last_distance: float
     last: tuple[float, float]
     path: tuple[float, float]
@@ -91,12 +93,21 @@ def along(steps: MeasuredSteps, marks: MeasuredMarks, constants: Constants, lamb
         drift_error=beta * between + largest("jacobian_drift"),
         distance=interpolated(np.concatenate([[0.0], marks.values["rho"]])),
         distance_error=between + largest("rho"),
+        apart=_apart(path[:-1], knots),
         last_distance=float(np.interp(total, knots, np.concatenate([[0.0], marks.values["rho"]]))),
         last=(float(steps.residual[-1]), float(steps.residual_error[-1])),
         path=(total, float(steps.length_error[:-1].sum()) / total + 2 * len(d) * np.finfo(np.float64).eps),
         mu=steps.mu,
         eta=steps.eta,
     )
+
+
+def _apart(at: Array, knots: Array) -> Array:
+    """The largest deviation, at each place, from its interpolation of a function with slopes of at most 1: 2 x (h - x)/h between
+    two knots, and x beyond the last."""
+    index = np.searchsorted(knots, at, side="right") - 1
+    x, h = at - knots[index], np.append(np.diff(knots), np.inf)[index]
+    return np.asarray(np.where(np.isinf(h), x, 2 * x * (1 - np.divide(x, h, out=np.zeros_like(x), where=h > 0))))
 
 
 def claim_measuring(theorem: Theorem, symbol: sympy.Symbol) -> Claim | None:
