@@ -22,6 +22,7 @@ from verify import fields
 from verify.certificate import Certificate, convergence_theorems
 from verify.errors import ProblemError
 from verify.own_checks import certify_records, check_records, is_form_of, observe, renumbered
+from verify.own_ends import ENDS, check_ends
 from verify.own_run import OwnRun, from_standard_parametrization, own_setup
 from verify.report import number_shown, shown_above, shown_quotient, slack_shown
 from verify.setup import Setup
@@ -30,7 +31,7 @@ from verify.verification import explain
 
 __all__ = ["OwnRun", "TheoremReport", "assert_theorem", "check_theorem", "from_standard_parametrization"]
 
-ASSERTED = (Role.CONVERGENCE, Role.ALONG)
+ASSERTED = (Role.CONVERGENCE, Role.ALONG, *ENDS)
 BROKEN = {"fail": (Verdict.VIOLATED, Verdict.UNDECIDED), "allow": (Verdict.VIOLATED,)}
 
 
@@ -73,6 +74,8 @@ class TheoremReport:
         if not self.certificate.certified:
             return [f"not certified: {_reason(self.certificate)}"]
         broken = [claim for claim in self.claims if claim.verdict in BROKEN[undecided]]
+        if theorem(self.theorem).role in ENDS:
+            broken += [claim for claim in self.claims if claim.theorem and claim.verdict is Verdict.NOT_APPLICABLE]
         found = [f"{claim.id} {claim.verdict.name}" for claim in broken]
         if any(claim.verdict is Verdict.UNDECIDED for claim in broken):
             found.append('end the records above the floor of rounding, or say undecided="allow"')
@@ -112,9 +115,9 @@ _ORDER = (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.NOT_APPLICABLE, Verdict.H
 def check_theorem(run: OwnRun, identifier: str = "A", *, start: int | None = None) -> TheoremReport:
     """Certify the run by a theorem, and check what the theorem claims at the records.
 
-    run: the records. identifier: a statement that certifies gradient descent ("A" for the form that fits the loss, "A+", "A0"), or
-    one that holds along every certified run ("E", "A0-descent"). start: the step at whose weights to certify; None: the first
-    record at which a certificate is found.
+    run: the records. identifier: a statement that certifies gradient descent ("A" for the form that fits the loss, "A+", "A0"),
+    one that holds along every certified run ("E", "A0-descent", "C2", "C3") or at its limit ("B1" to "B5"). start: the step at
+    whose weights to certify; None: the first record at which a certificate is found.
 
     Raises InputError for an unknown theorem, ProblemError for one that says nothing about a run, a step that is not recorded and
     a run that cannot be used. Never raises for what does not hold: the report says so.
@@ -133,7 +136,8 @@ def check_theorem(run: OwnRun, identifier: str = "A", *, start: int | None = Non
     claims: list[CheckedClaim] = []
     unchecked: list[tuple[str, str]] = []
     if certificate.certified and not late:
-        claims, unchecked = check_records(setup, run, wanted, seen, certified)
+        check = check_ends if wanted.role in ENDS else check_records
+        claims, unchecked = check(setup, run, wanted, seen, certified)
     elif late:
         unchecked = [
             (claim.id, "the certificate is that of the last record, and nothing comes after it") for claim in wanted.claims
@@ -155,7 +159,7 @@ def assert_theorem(
     """Assert that a theorem certifies the run and that no claim of it is violated by the records.
 
     Arguments as for ``check_theorem``. undecided: "fail", or "allow" claims that measurement cannot decide; a run that is not
-    certified, or at which no check holds, fails either way.
+    certified, or at which no check holds, fails either way, and so does a claim of B1 to B5, C2 or C3 that cannot be checked.
 
     Returns the report. Raises AssertionError with claim, bound, measured value, slack and step of every claim; InputError and
     ProblemError as ``check_theorem`` does.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from numerics.network import Architecture
@@ -39,8 +41,36 @@ def available_memory(root: Path = Path("/")) -> int:
     return max(0, min(found, default=UNKNOWN))
 
 
+_ASK: ContextVar[Callable[[int], None] | None] = ContextVar("who shares this machine's memory out", default=None)
+
+
+@contextmanager
+def shared_memory(ask: Callable[[int], None]) -> Iterator[None]:
+    """Within, ``require_memory`` calls ``ask(bytes)`` first, which returns when these bytes may be taken.
+
+    Several runs at once each find all memory available before any of them has taken it; who runs them shares it out.
+    """
+    token = _ASK.set(ask)
+    try:
+        yield
+    finally:
+        _ASK.reset(token)
+
+
+def resident_memory(process: int, root: Path = Path("/")) -> int:
+    """Return the number of bytes of a process that are in memory, 0 where the operating system does not tell."""
+    pages = " ".join(_lines(root / f"proc/{process}/statm")).split()[1:2]
+    return sum(size for text in pages for size in _integer(text, os.sysconf("SC_PAGE_SIZE")))
+
+
 def require_memory(needed: int, what: str) -> None:
-    """Raise ProblemError, naming both amounts, when ``needed`` bytes for ``what`` are more than there are."""
+    """Raise ProblemError, naming both amounts, when ``needed`` bytes for ``what`` are more than there are.
+
+    Where memory is shared out (``shared_memory``), waits for its share first.
+    """
+    ask = _ASK.get()
+    if ask is not None:
+        ask(needed)
     available = available_memory()
     if needed > available:
         raise ProblemError(f"{what} would need about {readable(needed)} of memory, but only {readable(available)} is available")

@@ -116,7 +116,7 @@ def is_form_of(one: Theorem, wanted: Theorem) -> bool:
 
 def pick(certificate: Certificate, theorem: Theorem) -> Certificate | None:
     """The certificate by this theorem, in the form for the loss at hand, or by any if the theorem holds along every run."""
-    if theorem.role is Role.ALONG:
+    if theorem.role is not Role.CONVERGENCE:
         return certificate if certificate.certified else None
     found = (item for item in (certificate, *certificate.others) if item.certified and item.theorem is not None)
     chosen = next((item for item in found if item.theorem is not None and is_form_of(item.theorem, theorem)), None)
@@ -135,11 +135,11 @@ def certify_records(setup: Setup, run: OwnRun, theorem: Theorem, start: int | No
     spectra: list[tuple[float, float]] = []
     tried, found, kernel0 = None, None, None
     for before, place in zip([-1, *places], places, strict=False):
-        snapshot = _snapshot(setup, run, place)
+        snapshot = snapshot_of(setup, run, place)
         kernel0 = snapshot.kernel if kernel0 is None else kernel0
         marks.append(mark_of(place, snapshot, kernel0, setup.loss_errors(snapshot)))
         if found is None and (start is None or place == start):
-            tried = _certify(setup, run, place, snapshot)
+            tried = certify_record(setup, run, place, snapshot)
             found = pick(tried, theorem)
             if found is not None:
                 found = _first(setup, run, theorem, before if start is None else place - 1, place, found)
@@ -153,14 +153,16 @@ def certify_records(setup: Setup, run: OwnRun, theorem: Theorem, start: int | No
     return Certified(found if found is not None else refused, tuple(marks), tuple(drifts), tuple(spectra))
 
 
-def _snapshot(setup: Setup, run: OwnRun, place: int) -> Snapshot:
+def snapshot_of(setup: Setup, run: OwnRun, place: int) -> Snapshot:
+    """What is measured at a record. Raises ProblemError where it exceeds double precision."""
     found = setup.finite_snapshot(run.theta(place))
     if found is None:
         raise ProblemError(f"outputs or kernel at the weights of step {run.numbers[place]} exceed double precision")
     return found
 
 
-def _certify(setup: Setup, run: OwnRun, place: int, snapshot: Snapshot) -> Certificate:
+def certify_record(setup: Setup, run: OwnRun, place: int, snapshot: Snapshot) -> Certificate:
+    """The certificate at a record, where ``snapshot`` was taken."""
     if setup.refusal is not None:
         return setup.certify(run.theta(place), place, run.step_size)
     theta = run.theta(place)
@@ -171,7 +173,7 @@ def _first(setup: Setup, run: OwnRun, theorem: Theorem, low: int, high: int, fou
     """Bisect between a record without a certificate (or -1) and one with it."""
     while high - low > 1:
         middle = (low + high) // 2
-        tried = pick(_certify(setup, run, middle, _snapshot(setup, run, middle)), theorem)
+        tried = pick(certify_record(setup, run, middle, snapshot_of(setup, run, middle)), theorem)
         if tried is None:
             low = middle
         else:
@@ -184,11 +186,8 @@ def check_records(
 ) -> tuple[list[CheckedClaim], list[tuple[str, str]]]:
     """Every claim from the certified record on, numbered by the run's steps, and (claim, why) for what cannot be checked."""
     certificate = certified.certificate
-    measured = MeasuredRun(
-        seen.trajectory, certified.marks, certificate, certificate, None, certified.drifts, certified.spectra, None
-    )
-    steps, rounding = _own_steps(setup, run, seen, certificate, measured)
-    marks = measured_marks(setup, certificate, measured)
+    steps, rounding = own_steps(setup, run, seen, certified)
+    marks = measured_marks(setup, certificate, _measured(seen, certified))
     first = certificate.step
     between = seen.between[first:]
     dense = bool((between == 1).all())
@@ -214,9 +213,14 @@ def check_records(
         found = check_along(kept, certificate, steps, marks)
     else:
         found = check_steps(kept, certificate, steps, between)
-    descent = _descent_claim(setup, run, seen, first, rounding)
-    numbered = (_renumbered(claim, run) for claim in found)
-    return [_renumbered(descent, run), *numbered], unchecked
+    descent = descent_claim(setup, run, seen, first, rounding)
+    return [descent, *(claim_renumbered(claim, run) for claim in found)], unchecked
+
+
+def _measured(seen: Observed, certified: Certified) -> MeasuredRun:
+    """The records as a run of ours."""
+    one = certified.certificate
+    return MeasuredRun(seen.trajectory, certified.marks, one, one, None, certified.drifts, certified.spectra, None)
 
 
 def _unknown_inputs(theorem: Theorem, certificate: Certificate) -> set[str]:
@@ -237,16 +241,14 @@ def _why(missing: Iterable[str], dense: bool) -> str:
     return f"weights, step and data do not give {', '.join(sorted(missing))}"
 
 
-def _own_steps(
-    setup: Setup, run: OwnRun, seen: Observed, certificate: Certificate, measured: MeasuredRun
-) -> tuple[MeasuredSteps, Array]:
+def own_steps(setup: Setup, run: OwnRun, seen: Observed, certified: Certified) -> tuple[MeasuredSteps, Array]:
     """The records from the certified one on as steps, and what rounding in the run's precision and here can do to each step.
 
     Lengths are measured. A step's error is its defect and the error of the step it was compared with; where steps are missing, what
     rounding in the run's precision may have done to each.
     """
-    steps = measured_steps(setup, certificate, measured, run.step_size)
-    first = certificate.step
+    steps = measured_steps(setup, certified.certificate, _measured(seen, certified), run.step_size)
+    first = certified.certificate.step
     chord = np.append(seen.chord[first:], 0.0)
     ours = steps.step_error + 3 * UNIT_ROUNDOFF * run.step_size * steps.gradient_norm
     # To first order rounding errors are proportional to the unit roundoff.
@@ -324,8 +326,8 @@ def _after(claim: Claim, theorem: str, known: Mapping[str, Any], times: NDArray[
     return summarize(claim, theorem, measured, value, when)
 
 
-def _descent_claim(setup: Setup, run: OwnRun, seen: Observed, first: int, rounding: Array) -> CheckedClaim:
-    """Whether consecutive records are steps of gradient descent with this step size, to within rounding.
+def descent_claim(setup: Setup, run: OwnRun, seen: Observed, first: int, rounding: Array) -> CheckedClaim:
+    """Whether consecutive records from ``first`` on are steps of gradient descent with this step size, to within rounding.
 
     Steps that rounding could have made up (shorter than DECISIVE times the bound) tell nothing and are not counted, unless they
     break it.
@@ -350,7 +352,7 @@ def _descent_claim(setup: Setup, run: OwnRun, seen: Observed, first: int, roundi
     if found.verdict is not Verdict.HOLDS:
         assert found.step is not None
         notes += [_movement(setup, run, found.step), f"computed in {run.precision} (say precision=... if in another)"]
-    return dataclasses.replace(found, reason="; ".join([found.reason, *notes]))
+    return claim_renumbered(dataclasses.replace(found, reason="; ".join([found.reason, *notes])), run)
 
 
 def _movement(setup: Setup, run: OwnRun, place: int) -> str:
@@ -367,7 +369,8 @@ def _movement(setup: Setup, run: OwnRun, place: int) -> str:
     return f"movement over eta grad J, which is 1 for gradient descent, is {', '.join(ratios)}"
 
 
-def _renumbered(claim: CheckedClaim, run: OwnRun) -> CheckedClaim:
+def claim_renumbered(claim: CheckedClaim, run: OwnRun) -> CheckedClaim:
+    """The claim with its record's step number."""
     return claim if claim.step is None else dataclasses.replace(claim, step=int(run.numbers[claim.step]))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import verify
+from tests.verify.own_loops import ETA, HIDDEN, POINTS, SECTIONS, STEPS, claim_of, some, trained, with_biases
 from theorems.catalogue import THEOREMS
 from theorems.errors import InputError
 from theorems.records import LossClass, Role
@@ -20,39 +21,8 @@ from verify.own_checks import certify_records, check_records, observe
 from verify.own_run import own_setup
 from verify.problem import problem_from_mapping
 from verify.setup import prepare
-from verify.verdict import CheckedClaim, Verdict
+from verify.verdict import Verdict
 from verify.verification import verify as verify_problem
-
-ETA, STEPS, HIDDEN, POINTS = 2.5, 120, 48, 8
-SECTIONS: dict[str, Any] = {
-    "data": {"source": "digits", "classes": [3, 8], "points": POINTS},
-    "network": {"hidden": [HIDDEN], "centered": False, "output_layer": "gaussian"},
-    "training": {"step_size": ETA, "steps": STEPS, "stop_residual": 0.0},
-}
-
-
-def trained(dtype: Any = np.float64, share: float = 1.0, noise: float = 0.0, standard: bool = False) -> dict[str, Any]:
-    """Somebody's loop: one hidden tanh layer, full-batch gradient descent on the mean of (y - t)^2/2.
-
-    share: of the step that is stated; noise: added to the weights at every step; standard: one step size for all layers of the
-    standard parametrization.
-    """
-    setup, theta = prepare(problem_from_mapping(SECTIONS))
-    x, t = setup.dataset.inputs.astype(dtype), setup.dataset.targets.astype(dtype)
-    w1, w2 = (setup.architecture.weight(theta, layer).astype(dtype) for layer in (1, 2))
-    c1, c2 = dtype(1 / np.sqrt(x.shape[1])), dtype(1 / np.sqrt(HIDDEN))
-    generator, eta = np.random.default_rng(0), dtype(share * ETA)
-    records = [[w1, w2]]
-    for _ in range(STEPS):
-        h = np.tanh(c1 * (x @ w1.T))
-        e = (c2 * (h @ w2.T) - t) / dtype(len(x))
-        first, second = c1 * (((c2 * (e @ w2)) * (1 - h**2)).T @ x), c2 * (e.T @ h)
-        if standard:  # W' = c W moves by eta c grad, so W moves by eta grad/c^2 times one common factor
-            first, second = first, second * (c1 / c2) ** 2
-        w1 = w1 - eta * first + dtype(noise) * generator.standard_normal(w1.shape).astype(dtype)
-        w2 = w2 - eta * second
-        records.append([w1, w2])
-    return {"weights": records, "inputs": x, "targets": t, "step_size": ETA}
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +33,6 @@ def loop() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def own(loop: dict[str, Any]) -> TheoremReport:
     return assert_theorem(OwnRun(**loop), "A")
-
-
-def some(loop: dict[str, Any], steps: list[int], **more: Any) -> OwnRun:
-    return OwnRun(**{**loop, "weights": [loop["weights"][step] for step in steps], "steps": steps, **more})
-
-
-def claim_of(report: TheoremReport, name: str) -> CheckedClaim:
-    return next(claim for claim in report.claims if claim.id == name)
 
 
 def test_a_numpy_loop_is_certified_where_the_product_certifies_the_same_run(own: TheoremReport) -> None:
@@ -247,40 +209,6 @@ def test_converted_weights_of_the_standard_parametrization(loop: dict[str, Any],
     assert report.certificate.constants["q"].value == pytest.approx(own.certificate.constants["q"].value, rel=1e-6)
 
 
-def with_biases(width: int = 128, eta: float = 1.2, steps: int = 140) -> dict[str, Any]:
-    """Somebody's loop with biases, an activation and a loss that are no names, and a subtracted initial function."""
-    setup, _ = prepare(problem_from_mapping({"data": {"source": "breast_cancer", "classes": [0, 1], "points": 6}}))
-    x, t = setup.dataset.inputs, setup.dataset.targets
-    generator, sigma_b = np.random.default_rng(0), 0.5
-    w1, b1 = generator.standard_normal((width, x.shape[1])), generator.standard_normal(width)
-    w2, b2 = generator.standard_normal((1, width)), generator.standard_normal(1)
-    c1, c2 = 1 / np.sqrt(x.shape[1]), 1 / np.sqrt(width)
-    weights, biases, start = [], [], None
-    for _ in range(steps):
-        weights.append([w1, w2])
-        biases.append([b1, b2])
-        z = c1 * x @ w1.T + sigma_b * b1
-        bell = np.exp(-(z**2) / 2)
-        f = c2 * (z * bell) @ w2.T + sigma_b * b2
-        start = f if start is None else start
-        y = f - start
-        e = (np.tanh(y - t) + (y - t) / 4) / len(x)
-        delta = c2 * (e @ w2) * (1 - z**2) * bell
-        w1, b1 = w1 - eta * c1 * delta.T @ x, b1 - eta * sigma_b * delta.sum(axis=0)
-        w2, b2 = w2 - eta * c2 * e.T @ (z * bell), b2 - eta * sigma_b * e.sum(axis=0)
-    return {
-        "weights": weights,
-        "biases": biases,
-        "inputs": x,
-        "targets": t[:, 0],
-        "step_size": eta,
-        "activation": "s*exp(-s**2/2)",
-        "loss": "log(cosh(y-t)) + (y-t)**2/8",
-        "bias_scale": sigma_b,
-        "offsets": start,
-    }
-
-
 def test_biases_an_activation_and_a_loss_written_out() -> None:
     given = with_biases()
     run = OwnRun(**given)
@@ -304,52 +232,6 @@ def test_biases_an_activation_and_a_loss_written_out() -> None:
             check_theorem(dataclasses.replace(run, **change), "A")
     with pytest.raises(ProblemError, match="'A-square' is not for the loss"):
         check_theorem(run, "A-square")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"weights": [[np.ones((3, 2)), np.ones((1, 3))]]}, "weights must be a list of at least two records"),
-        ({"weights": [[np.ones((3, 2))]] * 2}, r"weights\[0\] must be a list with one array for each of at least two layers"),
-        ({"weights": [[np.ones((3, 2)), np.ones((1, 4))], [np.zeros((3, 2)), np.zeros((1, 4))]]}, "W2 must have 3 columns"),
-        (
-            {"weights": [[np.ones((3, 2)), np.ones((1, 3))], [np.ones((4, 2)), np.ones((1, 3))]]},
-            r"weights\[1\] must have the shapes",
-        ),
-        ({"weights": [[np.ones((3, 2)), np.full((1, 3), np.nan)]] * 2}, r"weights\[0\]\[1\] has nan at \[0, 0\]"),
-        ({"weights": [[np.ones((3, 2)), np.array([["a", "b", "c"]])]] * 2}, "must be an array of real numbers"),
-        ({"inputs": np.ones((2, 3))}, "inputs must have 2 columns"),
-        ({"targets": np.ones(3)}, r"targets must have shape \(2, 1\)"),
-        ({"targets": np.array([1.0, np.inf])}, r"targets has inf at \[1\]"),
-        ({"step_size": 0.0}, "step_size must be a positive finite number"),
-        ({"steps": [3, 3]}, "steps must be 2 increasing numbers"),
-        ({"steps": [0, 1, 2]}, "steps must be 2 increasing numbers"),
-        ({"bias_scale": 0.1}, "bias_scale must be 0 for a network without biases and positive for one with biases, got 0.1; none"),
-        ({"biases": [[np.ones(3), np.ones(1)]] * 2}, "same memory"),
-        ({"offsets": np.ones((3, 1))}, "offsets must have shape"),
-        ({"precision": "bfloat16"}, "precision must be"),
-    ],
-)
-def test_a_run_is_checked_at_the_door(change: dict[str, Any], message: str) -> None:
-    base: dict[str, Any] = {
-        "weights": [[np.ones((3, 2)), np.ones((1, 3))], [np.zeros((3, 2)), np.zeros((1, 3))]],
-        "inputs": np.eye(2),
-        "targets": np.ones(2),
-        "step_size": 0.1,
-    }
-    OwnRun(**base)
-    with pytest.raises(ProblemError, match=message):
-        OwnRun(**{**base, **change})
-
-
-def test_records_of_one_array_that_is_overwritten_are_found_out() -> None:
-    w1, w2, records = np.ones((3, 2)), np.ones((1, 3)), []
-    for _ in range(3):
-        records.append([w1, w2.copy()])
-        w1 -= 0.1
-    with pytest.raises(ProblemError, match=r"weights\[0\] and weights\[1\] are the same memory.*record copies"):
-        OwnRun(records, np.eye(2), np.ones(2), 0.1)
-    OwnRun(records, np.eye(2), np.ones(2), 0.1, trained=[2])  # an untrained layer may be the same array
 
 
 def test_what_cannot_be_asked(loop: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,23 @@ def test_too_much_is_refused_with_both_amounts() -> None:
     assert message.endswith(" is available")
     with pytest.raises(ProblemError, match=r"more than 10,000 EiB"):
         memory.require_memory(10**400, "something absurd")
+
+
+def test_where_memory_is_shared_out_it_is_asked_for_first() -> None:
+    asked: list[int] = []
+    with memory.shared_memory(asked.append):
+        memory.require_memory(7, "something small")
+        with pytest.raises(ProblemError, match="something large would need about 32 PiB"):
+            memory.require_memory(2**55, "something large")
+    memory.require_memory(8, "something small")
+    assert asked == [7, 2**55]
+
+
+def test_what_a_process_holds(tmp_path: Path) -> None:
+    assert memory.resident_memory(os.getpid()) > 2**20
+    page = os.sysconf("SC_PAGE_SIZE")
+    assert memory.resident_memory(5, tree(tmp_path, {"proc/5/statm": "900 30 20 1 0 80 0\n"})) == 30 * page
+    assert memory.resident_memory(6, tmp_path) == 0
 
 
 @pytest.mark.parametrize(

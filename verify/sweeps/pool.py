@@ -3,6 +3,11 @@
 Not ``concurrent.futures``: there the death of one worker fails every run under way and does not say whose it was. Processes are
 spawned, not forked: a fork would inherit the threads' locks without the threads. They start with one thread each. They do not
 hear Ctrl-C, which is the parent's to answer, and end themselves when the parent is gone.
+
+Memory. A run estimates what it needs once it has its data (``verify.memory``). What is more than an allowance it asks for, and it
+waits until that fits beside what other runs were promised and have not taken yet. Meanwhile nothing new is begun, so that its turn
+comes; nor is anything begun for which not even the allowance is there. When no other run is under way it may go on: what does not
+fit then does not fit at all, and the run says so itself.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,18 +25,31 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from verify.errors import ProblemError
+from verify.memory import available_memory, resident_memory
 from verify.sweeps.single import ATTEMPTS, Outcome, Task, lost
-from verify.sweeps.worker import serve
+from verify.sweeps.worker import GRANTED, serve
 
 FALSE_STARTS = 3  # of workers, one after the other, before it is clear that none can start
+ALLOWANCE = 4  # runs that need no more than 1/ALLOWANCE of their worker's part of the memory do not ask
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
+    """promised: bytes that its run may take. before: bytes that the process had when the run began. asks: bytes it waits for."""
+
     process: SpawnProcess
     connection: Connection
     task: Task | None = None
     ready: bool = False
+    promised: int = 0
+    before: int = 0
+    asks: int | None = None
+
+    @property
+    def not_taken(self) -> int:
+        """What it was promised and has not taken yet; all of it where the operating system does not tell."""
+        taken = resident_memory(self.process.pid) - self.before if self.process.pid is not None else 0
+        return max(0, self.promised - max(0, taken))
 
 
 def usable_cores() -> int:
@@ -48,47 +67,92 @@ def run_in_processes(tasks: Sequence[Task], workers: int) -> Generator[Outcome, 
     """
     waiting, deaths, false_starts = deque(tasks), Counter[str](), 0
     team: list[_Worker] = []
+    asking: deque[_Worker] = deque()
+    wanted = min(workers, len(tasks))
+    allowance = available_memory() // (ALLOWANCE * wanted) if wanted > 1 else sys.maxsize
     try:
-        team += [_started() for _ in range(min(workers, len(tasks)))]
+        team += [_started(allowance) for _ in range(wanted)]
         while team:
             answering = set(wait([worker.connection for worker in team]))
             for worker in [worker for worker in team if worker.connection in answering]:
-                message = _received(worker)
-                if message is not None:
-                    worker.ready, false_starts = True, 0
-                    _employ(worker, waiting, team)
-                    if isinstance(message, Outcome):
-                        yield message
+                if worker not in team:  # let go meanwhile
                     continue
-                team.remove(worker)
-                false_starts += not worker.ready
-                code, task = _ended(worker), worker.task
-                if false_starts >= FALSE_STARTS:
-                    raise ProblemError(f"worker processes end before they are ready, {code}")
-                if task is not None:
-                    deaths[task.id] += 1
-                    if deaths[task.id] < ATTEMPTS:
-                        waiting.append(task)
-                    else:
-                        yield lost(task, f"its worker process died {ATTEMPTS} times, the last time by {code}")
-                if len(team) < min(workers, len(waiting) + sum(one.task is not None for one in team)):
-                    team.append(_started())
+                message = _received(worker)
+                outcome = message if isinstance(message, Outcome) else None
+                if isinstance(message, int):
+                    worker.asks = message
+                    asking.append(worker)
+                elif message is not None:
+                    worker.ready, worker.task, false_starts = True, None, 0
+                else:
+                    team.remove(worker)
+                    if worker in asking:
+                        asking.remove(worker)
+                    false_starts += not worker.ready
+                    code = _ended(worker)
+                    if false_starts >= FALSE_STARTS:
+                        raise ProblemError(f"worker processes end before they are ready, {code}")
+                    outcome = _bereft(worker.task, code, deaths, waiting)
+                    if len(team) < min(workers, len(waiting) + sum(one.task is not None for one in team)):
+                        team.append(_started(allowance))
+                _grant(asking, team)
+                if not asking:
+                    for idle in [one for one in team if one.ready and one.task is None]:
+                        if not waiting or _fits(allowance, idle, team):
+                            _employ(idle, waiting, team, allowance)
+                if outcome is not None:
+                    yield outcome
     finally:
         for worker in team:
             worker.process.kill()
             _ended(worker)
 
 
-def _employ(worker: _Worker, waiting: deque[Task], team: list[_Worker]) -> None:
+def _bereft(task: Task | None, code: str, deaths: Counter[str], waiting: deque[Task]) -> Outcome | None:
+    """The task of a worker that died waits for another, or is given up."""
+    if task is None:
+        return None
+    deaths[task.id] += 1
+    if deaths[task.id] < ATTEMPTS:
+        waiting.append(task)
+        return None
+    return lost(task, f"its worker process died {ATTEMPTS} times, the last time by {code}")
+
+
+def _grant(asking: deque[_Worker], team: list[_Worker]) -> None:
+    """Let those go on, in the order in which they asked, whose memory is there."""
+    while asking:
+        worker = asking[0]
+        assert worker.asks is not None
+        if not _fits(worker.asks, worker, team):
+            return
+        asking.popleft()
+        worker.promised, worker.asks = max(worker.promised, worker.asks), None
+        _send(worker, GRANTED)
+
+
+def _fits(needed: int, worker: _Worker, team: list[_Worker]) -> bool:
+    """Whether so many bytes are there for the worker beside what others were promised, or no other run is under way."""
+    others = [one for one in team if one is not worker and one.task is not None]
+    return all(one.asks is not None for one in others) or needed <= available_memory() - sum(one.not_taken for one in others)
+
+
+def _employ(worker: _Worker, waiting: deque[Task], team: list[_Worker], allowance: int) -> None:
     """Give the worker its next task, or let it go."""
     worker.task = waiting.popleft() if waiting else None
-    try:
-        worker.connection.send(worker.task)
-    except OSError:  # it died meanwhile: the end of its connection will be read, and the task given to another
-        return
-    if worker.task is None:
+    worker.promised, worker.before = allowance, resident_memory(worker.process.pid) if worker.process.pid is not None else 0
+    if _send(worker, worker.task) and worker.task is None:
         team.remove(worker)
         _ended(worker)
+
+
+def _send(worker: _Worker, message: object) -> bool:
+    """Whether it could be sent. If not the worker has died: the end of its connection will be read, its task given to another."""
+    try:
+        worker.connection.send(message)
+    except OSError:
+        return False
+    return True
 
 
 def _received(worker: _Worker) -> object | None:
@@ -111,10 +175,10 @@ def _ended(worker: _Worker) -> str:
     return f"exit status {code}"
 
 
-def _started() -> _Worker:
+def _started(allowance: int) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs,), daemon=True)
+    process = context.Process(target=serve, args=(theirs, allowance), daemon=True)
     with _interrupt_held_back():
         process.start()
     theirs.close()  # so that the end of the process is the end of the connection

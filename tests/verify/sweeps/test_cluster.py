@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from verify.errors import ProblemError
+from verify.sweeps import cluster as cluster_module
 from verify.sweeps.cluster import cluster
 from verify.sweeps.plan import plan_from_mapping
 from verify.sweeps.runner import processes, run_sweep
-from verify.sweeps.single import Outcome
+from verify.sweeps.single import Outcome, tasks_of
 from verify.sweeps.store import lead
 
 PLAN = plan_from_mapping(
@@ -30,6 +33,7 @@ PLAN = plan_from_mapping(
         "grid": {"network.hidden": [[4], [5], [6]], "network.seed": list(range(12))},
     }
 )
+TASKS = tasks_of(PLAN, {PLAN.runs[0].id})
 # Every run that a worker begins is written down: one line "process name".
 PRELOAD = """
 import os
@@ -42,6 +46,9 @@ def noted(task, verified=single._verified):
 if single._verified.__name__ != "noted":  # Dask imports this more than once
     single._verified = noted
 """
+
+
+Begin = Callable[..., subprocess.Popen[bytes]]
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,8 @@ class Cluster:
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[Cluster]:
-    from distributed import Client
-
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    """Start Dask's programs; they end with the test."""
     begun: list[subprocess.Popen[bytes]] = []
 
     def start(name: str, *arguments: object) -> subprocess.Popen[bytes]:
@@ -69,23 +75,35 @@ def two(tmp_path: Path) -> Iterator[Cluster]:
         return begun[-1]
 
     try:
-        file = tmp_path / "scheduler.json"
-        scheduler = start("scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
-        while not (file.exists() and file.read_text().strip()):
-            assert scheduler.poll() is None, (tmp_path / "scheduler0.txt").read_text()
-            time.sleep(0.05)
-        address = json.loads(file.read_text())["address"]
-        preload = tmp_path / "preload.py"
-        preload.write_text(PRELOAD.format(log=str(tmp_path / "log")))
-        common = (address, "--host", "127.0.0.1", "--no-nanny", "--nthreads", 1, "--preload", preload)
-        workers = [start("worker", *common, "--local-directory", tmp_path / f"w{place}") for place in range(2)]
-        with Client(address, set_as_default=False) as client:
-            client.wait_for_workers(2)
-        yield Cluster(address, scheduler, workers, tmp_path / "log")
+        yield start
     finally:
         for process in begun:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def alone(begin: Begin, tmp_path: Path) -> Cluster:
+    """A scheduler without workers."""
+    file = tmp_path / "scheduler.json"
+    scheduler = begin("scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
+    while not (file.exists() and file.read_text().strip()):
+        assert scheduler.poll() is None, (tmp_path / "scheduler0.txt").read_text()
+        time.sleep(0.05)
+    return Cluster(json.loads(file.read_text())["address"], scheduler, [], tmp_path / "log")
+
+
+@pytest.fixture
+def two(alone: Cluster, begin: Begin, tmp_path: Path) -> Cluster:
+    from distributed import Client
+
+    preload = tmp_path / "preload.py"
+    preload.write_text(PRELOAD.format(log=str(alone.log)))
+    common = (alone.address, "--host", "127.0.0.1", "--no-nanny", "--nthreads", 1, "--preload", preload)
+    alone.workers.extend(begin("worker", *common, "--local-directory", tmp_path / f"w{place}") for place in range(2))
+    with Client(alone.address, set_as_default=False) as client:
+        client.wait_for_workers(2)
+    return alone
 
 
 @pytest.mark.validate
@@ -146,6 +164,72 @@ def test_nobody_at_the_address(tmp_path: Path) -> None:
         pytest.raises(ProblemError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"),
     ):
         run_sweep(PLAN, store, cluster("tcp://127.0.0.1:9"))
+
+
+@pytest.mark.validate
+def test_a_scheduler_without_workers_is_waited_for_as_long_as_stated(
+    alone: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cluster_module, "WORKER_SECONDS", 2)
+    told: list[str] = []
+    with lead(tmp_path / "s.db", PLAN, False) as store:
+        with pytest.raises(ProblemError, match=r"has had no workers for 2 s; 36 runs are left: start workers, and the same"):
+            run_sweep(PLAN, store, cluster(alone.address, told.append))
+        assert len(store.unfinished()) == 36
+    assert told == [f"the scheduler at {alone.address} has no workers; waiting 2 s for one"]
+
+
+@pytest.mark.validate
+def test_workers_that_all_go_away(two: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cluster_module, "WORKER_SECONDS", 2)
+
+    def watch(done: int, total: int, outcome: Outcome | None) -> None:
+        if done == 3:
+            for worker in two.workers:
+                worker.kill()
+                worker.wait()
+
+    with lead(tmp_path / "s.db", PLAN, False) as store:
+        with pytest.raises(ProblemError, match=r"has had no workers for 2 s; \d+ runs are left"):
+            run_sweep(PLAN, store, cluster(two.address), watch)
+        assert 0 < len(store.unfinished()) < 36
+
+
+@pytest.mark.validate
+def test_a_worker_is_no_scheduler(two: Cluster) -> None:
+    from distributed import Client
+
+    with Client(two.address, set_as_default=False) as client:
+        worker = next(iter(client.scheduler_info()["workers"]))
+    with pytest.raises(ProblemError, match=r"no Dask scheduler answers at .*: it says that it is a Worker"):
+        list(cluster(worker)(TASKS))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "nothing that Dask understands came in 0.5 s"),
+        (b"HTTP/1.0 400 Bad Request\r\n\r\n", "no Dask scheduler answers at"),
+        (b"\x01" + 200 * b"\x00", "no Dask scheduler answers at"),
+    ],
+    ids=["silent", "http", "nonsense"],
+)
+def test_whoever_answers_at_the_address_is_no_scheduler(answer: bytes, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "CONNECTION_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken: list[socket.socket] = []
+
+        def take() -> None:
+            taken.append(server.accept()[0])
+            taken[0].sendall(answer)
+
+        answering = threading.Thread(target=take)
+        answering.start()
+        with pytest.raises(ProblemError, match=words) as caught:
+            list(cluster(f"tcp://127.0.0.1:{server.getsockname()[1]}")(TASKS))
+        answering.join()
+        taken[0].close()
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["", "host", "host:8786", "tcp://host", "ftp://host:1", "inproc://x"])

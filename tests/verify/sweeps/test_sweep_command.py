@@ -28,7 +28,7 @@ from verify.sweeps.single import Outcome, Task, run_one
 from verify.sweeps.store import lead, read
 
 GROUP = SuggestingGroup(commands={"sweep": sweep})
-# Certified at the start, because a refused certificate costs a search for remedies, ten times as long as all the rest.
+# Certified at the start, where a run is shortest.
 TINY = """
 [data]
 source = "gaussian"
