@@ -18,8 +18,9 @@ from verify.command_group import stages
 @click.option("--list", "listed", is_flag=True, help="List the experiments and run none.")
 @click.option("--quick", is_flag=True, help="A smaller grid and fewer draws.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
+@click.option("--workers", type=int, help="Processes that measure; no number depends on it.  [default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout and nothing else there.")
-def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: int, as_json: bool) -> None:
+def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: int, workers: int | None, as_json: bool) -> None:
     """Run an experiment, or without a name all of them.
 
     Writes NAME.csv, NAME.json, NAME.md and figures. Exit status: 0 every check holds, 1 one is violated, 3 one is undecided, 2 bad
@@ -27,8 +28,9 @@ def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: in
     """
     from verify import fields
     from verify.evidence import catalogue, findings
-    from verify.evidence.progress import prefixed
+    from verify.evidence.team import team_of
     from verify.output import as_text, require_directory
+    from verify.sweeps.pool import usable_cores
     from verify.verdict import counted
 
     if listed:
@@ -40,20 +42,21 @@ def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: in
         return
     chosen = list(catalogue.EXPERIMENTS.values()) if name is None else [catalogue.experiment(name)]
     fields.integer("--seed", seed, 0)
+    many = usable_cores() if workers is None else fields.integer("--workers", workers, 1)
     require_directory(out)
     documents: dict[str, object] = {}
     statuses = []
-    for item in chosen:
-        with stages() as progress:
-            found = item.run(quick, seed, prefixed(progress, f"{item.name}: "))
-        document = findings.document(item, found, quick=quick, seed=seed)
-        documents[item.name] = document
-        files = findings.contents(item, found, document)
-        findings.write(out, files)
-        statuses.append(found.status)
-        if not as_json:
-            totals = ", ".join(f"{count} {verdict.name}" for verdict, count in counted(dict(found.counts)).items())
-            click.echo(f"{item.name}: {totals}\nwritten to {out}: {', '.join(files)}")
+    with stages() as progress, team_of(many, progress) as team:
+        for item in chosen:
+            found = item.run(quick, seed, team.about(item.name))
+            document = findings.document(item, found, quick=quick, seed=seed)
+            documents[item.name] = document
+            files = findings.contents(item, found, document)
+            findings.write(out, files)
+            statuses.append(found.status)
+            if not as_json:
+                totals = ", ".join(f"{count} {verdict.name}" for verdict, count in counted(dict(found.counts)).items())
+                click.echo(f"{item.name}: {totals}\nwritten to {out}: {', '.join(files)}")
     if as_json:
         click.echo(as_text(documents if name is None else document), nl=False)
     sys.exit(1 if 1 in statuses else max(statuses))

@@ -12,13 +12,13 @@ from verify.evidence.assumption_page import page
 from verify.evidence.assumption_results import measure
 from verify.evidence.assumption_rows import COLUMNS, details_of, rows_of
 from verify.evidence.findings import Experiment, Findings
-from verify.evidence.progress import Progress
+from verify.evidence.team import Team
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
+def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
     """Measure a grid and put it into words and figures."""
-    results = measure(grid, seed, progress)
-    progress("figures")
+    results = measure(grid, seed, team)
+    team.progress("figures")
     return Findings(
         rows=rows_of(results),
         columns=COLUMNS,
@@ -29,8 +29,8 @@ def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings
     )
 
 
-def _run(quick: bool, seed: int, progress: Progress) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, progress)
+def _run(quick: bool, seed: int, team: Team) -> Findings:
+    return run_grid(QUICK if quick else FULL, quick, seed, team)
 
 
 ASSUMPTION = Experiment(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from verify.data import Dataset, load_data
@@ -13,7 +14,7 @@ from verify.evidence.clopper_pearson import shared_confidence
 from verify.evidence.eigenvalue import Curve, at_width, chernoff_frequencies, eigenvalue_curve, smallest_eigenvalues
 from verify.evidence.events import event_frequencies, moment_frequencies
 from verify.evidence.frequencies import Frequency, seeds_of
-from verify.evidence.progress import Progress, prefixed
+from verify.evidence.team import Team
 from verify.problem import Problem, problem_from_mapping
 from verify.verdict import Verdict, counted
 
@@ -56,11 +57,18 @@ def states_probability(frequency: Frequency) -> bool:
     return frequency.stated is not None and 0 < frequency.stated < 1
 
 
-def measure(grid: Grid, seed: int, progress: Progress) -> Results:
+@dataclass(frozen=True)
+class _Part:
+    """Something to measure: words for the progress, and the measurement, of whose result alone anything is seen."""
+
+    words: str
+    measure: Callable[[], list[Counted] | tuple[int, Curve]]
+
+
+def measure(grid: Grid, seed: int, team: Team) -> Results:
     """Run a grid. Everything follows from the seed: the points, the weights, the laws' samples."""
     problems: list[tuple[str, Problem]] = []
-    counts: list[Counted] = []
-    curves: list[tuple[int, Curve]] = []
+    parts: list[_Part] = []
 
     def add(name: str, network: dict[str, Any]) -> tuple[int, Problem, Dataset]:
         problem = problem_from_mapping({"data": {**DATA[name], "seed": seed}, "network": network})
@@ -68,30 +76,51 @@ def measure(grid: Grid, seed: int, progress: Progress) -> Results:
         return len(problems) - 1, problem, load_data(problem.data, problem.loss)
 
     for done, (name, network) in enumerate(grid.events, 1):
-        index, problem, data = add(name, network)
-        show = prefixed(progress, f"events, network {done} of {len(grid.events)}: ")
-        seeds = seeds_of(seed, grid.draws, problem.network.layers, problem.network.hidden[0])
-        found = event_frequencies(problem, data, seeds, grid.failure_probabilities, show, grid.conclusion_draws)
-        counts += [Counted(index, describe(name, problem, data), row) for row in found]
+        parts.append(_Part(f"events, network {done}", partial(_events, grid, seed, name, *add(name, network))))
     for name, orders in grid.moments:
-        progress(f"moments, {name}")
-        law = LAWS[name]()
-        rows = moment_frequencies(law, 16, orders, grid.failure_probabilities, grid.draws, seed)
-        counts += [Counted(None, {"data": name, "points": 16, "dimension": 16}, row) for row in rows]
+        parts.append(_Part(f"moments, {name}", partial(_moments, grid, seed, name, orders)))
     for name, activation, widths in grid.chernoff:
-        index, problem, data = add(name, {"hidden": [widths[0]], "activation": activation, "trained": [1]})
+        added = add(name, {"hidden": [widths[0]], "activation": activation, "trained": [1]})
         for width in widths:
-            progress(f"Chernoff event, {name}, {activation}, width {width}")
-            wider = at_width(problem, width)
-            sample = smallest_eigenvalues(wider, data, seeds_of(seed, grid.conclusion_draws, 2, width))
-            rows = chernoff_frequencies(problem, data, sample, grid.failure_probabilities)
-            counts += [Counted(index, describe(name, wider, data), row) for row in rows]
+            words = f"Chernoff event, {name}, {activation}, width {width}"
+            parts.append(_Part(words, partial(_chernoff, grid, seed, name, width, *added)))
     for done, (name, activation, depth, widths) in enumerate(grid.curves, 1):
-        index, problem, data = add(name, {"hidden": [widths[0]] * depth, "activation": activation})
-        show = prefixed(progress, f"eigenvalue, curve {done} of {len(grid.curves)}: ")
-        curve = eigenvalue_curve(problem, data, widths, grid.curve_draws, seed, show)
-        curves.append((index, curve))
+        added = add(name, {"hidden": [widths[0]] * depth, "activation": activation})
+        parts.append(_Part(f"eigenvalue, curve {done}", partial(_curve, grid, seed, widths, *added)))
+    counts: list[Counted] = []
+    curves: list[tuple[int, Curve]] = []
+    for found in team.each(_measured, parts, lambda part: part.words):
+        if isinstance(found, list):
+            counts += found
+        else:
+            curves.append(found)
     return Results(grid, seed, tuple(problems), tuple(counts), tuple(curves))
+
+
+def _measured(part: _Part) -> list[Counted] | tuple[int, Curve]:
+    return part.measure()
+
+
+def _events(grid: Grid, seed: int, name: str, index: int, problem: Problem, data: Dataset) -> list[Counted]:
+    seeds = seeds_of(seed, grid.draws, problem.network.layers, problem.network.hidden[0])
+    found = event_frequencies(problem, data, seeds, grid.failure_probabilities, conclusion_draws=grid.conclusion_draws)
+    return [Counted(index, describe(name, problem, data), row) for row in found]
+
+
+def _moments(grid: Grid, seed: int, name: str, orders: int) -> list[Counted]:
+    rows = moment_frequencies(LAWS[name](), 16, orders, grid.failure_probabilities, grid.draws, seed)
+    return [Counted(None, {"data": name, "points": 16, "dimension": 16}, row) for row in rows]
+
+
+def _chernoff(grid: Grid, seed: int, name: str, width: int, index: int, problem: Problem, data: Dataset) -> list[Counted]:
+    wider = at_width(problem, width)
+    sample = smallest_eigenvalues(wider, data, seeds_of(seed, grid.conclusion_draws, 2, width))
+    rows = chernoff_frequencies(problem, data, sample, grid.failure_probabilities)
+    return [Counted(index, describe(name, wider, data), row) for row in rows]
+
+
+def _curve(grid: Grid, seed: int, widths: tuple[int, ...], index: int, problem: Problem, data: Dataset) -> tuple[int, Curve]:
+    return index, eigenvalue_curve(problem, data, widths, grid.curve_draws, seed)
 
 
 def describe(name: str, problem: Problem, data: Dataset) -> dict[str, Any]:

@@ -7,6 +7,7 @@ every claim checked from there on.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from verify.certificate_record import Certificate
 from verify.evidence.drawing import against_width, marks, svg
 from verify.evidence.findings import Experiment, Findings
 from verify.evidence.frequencies import seeds_of
-from verify.evidence.progress import Progress
 from verify.evidence.slopes import DRAWS, slope_over_draws, text_of
 from verify.evidence.tabulated import (
     COUNTS,
@@ -31,12 +31,14 @@ from verify.evidence.tabulated import (
     doubts,
     first_to_last,
     heading,
+    in_words,
     joined,
     table,
     tabulated,
     verdict_line,
     widths_of,
 )
+from verify.evidence.team import Team
 from verify.problem import Problem, problem_from_mapping
 from verify.run import measure_run
 from verify.setup import prepare
@@ -64,18 +66,19 @@ FULL = Grid((16, 32), (2, 3, 4), (16, 32, 64, 128, 256, 512), DRAWS)
 QUICK = Grid((16,), (2, 3, 4), (16, 64), DRAWS)
 
 
-def measure(grid: Grid, seed: int, progress: Progress) -> list[Row]:
+def measure(grid: Grid, seed: int, team: Team) -> list[Row]:
     """One row a run; everything follows from the seed."""
-    rows: list[Row] = []
-    for points in grid.points:
-        for layers in grid.layers:
-            for width in grid.widths:
-                for draw, weights in enumerate(seeds_of(seed, grid.draws, 3, points, layers, width)):
-                    progress(f"{points} points, {layers} layers, width {width}, draw {draw + 1} of {grid.draws}")
-                    about = {"data": "digits 3/8", "points": points, "activation": "tanh", "layers": layers, "width": width}
-                    problem = _problem(points, layers, width, seed, weights)
-                    rows.append({**about, "draw": draw, "network_seed": weights, **run_row(problem, estimate=draw == 0)})
-    return rows
+    runs: list[tuple[Row, Problem]] = []
+    for points, layers, width in itertools.product(grid.points, grid.layers, grid.widths):
+        for draw, weights in enumerate(seeds_of(seed, grid.draws, 3, points, layers, width)):
+            about = {"data": "digits 3/8", "points": points, "activation": "tanh", "layers": layers, "width": width}
+            runs.append(({**about, "draw": draw, "network_seed": weights}, _problem(points, layers, width, seed, weights)))
+    return team.each(_measured, runs, lambda run: in_words(run[0]), lambda run: run[0]["layers"] * run[0]["width"])
+
+
+def _measured(run: tuple[Row, Problem]) -> Row:
+    about, problem = run
+    return {**about, **run_row(problem, estimate=about["draw"] == 0)}
 
 
 def _problem(points: int, layers: int, width: int, seed: int, weights: int) -> Problem:
@@ -243,13 +246,13 @@ def _not_seen(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
+def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
     """Measure a grid and put it into words and figures."""
-    return tabulated(lambda: measure(grid, seed, progress), COLUMNS, figures, lambda rows: page(rows, quick, seed))
+    return tabulated(lambda: measure(grid, seed, team), COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
-def _run(quick: bool, seed: int, progress: Progress) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, progress)
+def _run(quick: bool, seed: int, team: Team) -> Findings:
+    return run_grid(QUICK if quick else FULL, quick, seed, team)
 
 
 CERTIFICATION = Experiment(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from verify.errors import ProblemError
+from verify.evidence.team import Team
 from verify.files import atomic_writer
 from verify.output import as_text
 from verify.result import versions
@@ -43,11 +44,11 @@ class Findings:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An entry of the catalogue. run: called with ``quick``, the seed and a function that shows the present stage."""
+    """An entry of the catalogue. run: called with ``quick``, the seed and who measures."""
 
     name: str
     summary: str
-    run: Callable[[bool, int, Callable[[str], None]], Findings]
+    run: Callable[[bool, int, Team], Findings]
 
 
 def document(experiment: Experiment, findings: Findings, *, quick: bool, seed: int) -> dict[str, Any]:

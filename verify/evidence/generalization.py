@@ -14,7 +14,6 @@ from verify.evaluated_losses import clipped_loss
 from verify.evidence.drawing import line, marks, svg
 from verify.evidence.findings import Experiment, Findings
 from verify.evidence.frequencies import seeds_of
-from verify.evidence.progress import Progress
 from verify.evidence.tabulated import (
     COUNTS,
     Row,
@@ -24,12 +23,14 @@ from verify.evidence.tabulated import (
     distinct,
     doubts,
     heading,
+    in_words,
     joined,
     table,
     tabulated,
     verdict_line,
     widths_of,
 )
+from verify.evidence.team import Team
 from verify.generalization import Generalization, Judge, certified_distance
 from verify.held_out import held_out
 from verify.problem import problem_from_mapping
@@ -63,20 +64,25 @@ QUICK = Grid((("breast_cancer", (0, 1)),), (64, 500), (64, 1024), 2, (20, 200))
 ROWS_OF = {"breast_cancer": 569, "digits": 357}  # with these classes; at least a tenth is held out
 
 
-def measure(grid: Grid, seed: int, progress: Progress) -> list[Row]:
+def measure(grid: Grid, seed: int, team: Team) -> list[Row]:
     """One row a run and step at which it is judged; everything follows from the seed."""
-    rows: list[Row] = []
+    runs: list[tuple[Row, dict[str, Any], Sequence[int]]] = []
     for number, (source, classes) in enumerate(grid.data):
         for points in (n for n in grid.points if n <= 0.9 * ROWS_OF[source]):
             for width in grid.widths:
                 for draw, drawn in enumerate(seeds_of(seed, grid.draws, 6, number, points, width)):
-                    progress(f"{source}, {points} points, width {width}, draw {draw + 1} of {grid.draws}")
                     data = {"source": source, "classes": list(classes), "points": points, "seed": drawn}
                     network = {"hidden": [width], "trained": [1], "output_scale": 16.0, "seed": drawn}
                     about = {"data": source, "points": points, "activation": "tanh", "layers": 2, "output_scale": 16.0}
                     about |= {"width": width, "draw": draw, "network_seed": drawn}
-                    rows += [{**about, **row} for row in run_rows({"data": data, "network": network}, grid.steps)]
-    return rows
+                    runs.append((about, {"data": data, "network": network}, grid.steps))
+    measured = team.each(_measured, runs, lambda run: in_words(run[0]), lambda run: run[0]["points"] * run[0]["width"])
+    return [row for rows in measured for row in rows]
+
+
+def _measured(run: tuple[Row, dict[str, Any], Sequence[int]]) -> list[Row]:
+    about, mapping, steps = run
+    return [{**about, **row} for row in run_rows(mapping, steps)]
 
 
 def run_rows(mapping: dict[str, Any], steps: Sequence[int]) -> Iterator[dict[str, Any]]:
@@ -257,13 +263,13 @@ def _not_seen(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
+def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
     """Measure a grid and put it into words and figures."""
-    return tabulated(lambda: measure(grid, seed, progress), COLUMNS, figures, lambda rows: page(rows, quick, seed))
+    return tabulated(lambda: measure(grid, seed, team), COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
-def _run(quick: bool, seed: int, progress: Progress) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, progress)
+def _run(quick: bool, seed: int, team: Team) -> Findings:
+    return run_grid(QUICK if quick else FULL, quick, seed, team)
 
 
 GENERALIZATION = Experiment(

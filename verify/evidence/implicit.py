@@ -15,7 +15,6 @@ from theorems.arithmetic import as_interval
 from verify.evidence import regimes
 from verify.evidence.drawing import against_width, line, marks, svg
 from verify.evidence.findings import Experiment, Findings
-from verify.evidence.progress import Progress
 from verify.evidence.regimes import FULL, QUICK, Grid, described, regimes_of
 from verify.evidence.slopes import slope_over_draws, text_of
 from verify.evidence.tabulated import (
@@ -34,6 +33,7 @@ from verify.evidence.tabulated import (
     verdict_line,
     widths_of,
 )
+from verify.evidence.team import Team
 from verify.implicit import ImplicitRegularization, implicit_regularization
 from verify.problem import Problem
 from verify.run import measure_run
@@ -65,13 +65,14 @@ MOST_STEPS = 20000
 VISIBLE = 2  # a value is shown where it is larger than so many times the bound of its error
 
 
-def measure(grid: Grid, seed: int, progress: Progress) -> list[Row]:
+def measure(grid: Grid, seed: int, team: Team) -> list[Row]:
     """One row a run; everything follows from the seed."""
-    rows: list[Row] = []
-    for about, problem in regimes.problems(grid, seed):
-        progress(f"L = {about['layers']}, scale {about['output_scale']:g}, width {about['width']}, draw {about['draw'] + 1}")
-        rows.append({**about, **run_row(problem)})
-    return rows
+    return regimes.measure(_measured, grid, seed, team)
+
+
+def _measured(run: tuple[Row, Problem]) -> Row:
+    about, problem = run
+    return {**about, **run_row(problem)}
 
 
 def run_row(problem: Problem) -> dict[str, Any]:
@@ -213,13 +214,13 @@ def _not_seen(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
+def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
     """Measure a grid and put it into words and figures."""
-    return tabulated(lambda: measure(grid, seed, progress), COLUMNS, figures, lambda rows: page(rows, quick, seed))
+    return tabulated(lambda: measure(grid, seed, team), COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
-def _run(quick: bool, seed: int, progress: Progress) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, progress)
+def _run(quick: bool, seed: int, team: Team) -> Findings:
+    return run_grid(QUICK if quick else FULL, quick, seed, team)
 
 
 IMPLICIT = Experiment("implicit", "the end of certified runs against the nearest optimum, over widths, with the bounds of B", _run)

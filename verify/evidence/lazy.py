@@ -25,7 +25,6 @@ from verify.claims import float_ends
 from verify.evidence import regimes
 from verify.evidence.drawing import against_width, line, marks, svg
 from verify.evidence.findings import Experiment, Findings
-from verify.evidence.progress import Progress
 from verify.evidence.regimes import FULL, QUICK, Grid, described, regimes_of
 from verify.evidence.slopes import slope_over_draws, text_of
 from verify.evidence.tabulated import (
@@ -43,6 +42,7 @@ from verify.evidence.tabulated import (
     verdict_line,
     widths_of,
 )
+from verify.evidence.team import Team
 from verify.lazy import lazy_training
 from verify.problem import Problem
 from verify.run import mark_steps, measure_run
@@ -65,13 +65,14 @@ COLUMNS = (
 )
 
 
-def measure(grid: Grid, seed: int, progress: Progress) -> list[Row]:
+def measure(grid: Grid, seed: int, team: Team) -> list[Row]:
     """One row a run; everything follows from the seed."""
-    rows: list[Row] = []
-    for about, problem in regimes.problems(grid, seed):
-        progress(f"L = {about['layers']}, scale {about['output_scale']:g}, width {about['width']}, draw {about['draw'] + 1}")
-        rows.append({**about, **run_row(problem)})
-    return rows
+    return regimes.measure(_measured, grid, seed, team)
+
+
+def _measured(run: tuple[Row, Problem]) -> Row:
+    about, problem = run
+    return {**about, **run_row(problem)}
 
 
 def run_row(problem: Problem) -> dict[str, Any]:
@@ -215,13 +216,13 @@ def _not_seen(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
+def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
     """Measure a grid and put it into words and figures."""
-    return tabulated(lambda: measure(grid, seed, progress), COLUMNS, figures, lambda rows: page(rows, quick, seed))
+    return tabulated(lambda: measure(grid, seed, team), COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
-def _run(quick: bool, seed: int, progress: Progress) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, progress)
+def _run(quick: bool, seed: int, team: Team) -> Findings:
+    return run_grid(QUICK if quick else FULL, quick, seed, team)
 
 
 LAZY = Experiment("lazy", "kernel drift, weight change and distance to the linearized model against width, with their bounds", _run)

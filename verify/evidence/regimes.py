@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from verify.evidence.frequencies import seeds_of
 from verify.evidence.slopes import DRAWS
-from verify.evidence.tabulated import Row, distinct
+from verify.evidence.tabulated import Row, distinct, in_words
+from verify.evidence.team import Team
 from verify.problem import Problem, problem_from_mapping
 
 POINTS = 16
@@ -32,7 +32,7 @@ QUICK = Grid(((2, 1.0), (2, 64.0)), (64, 256), DRAWS)
 COLUMNS = ("data", "points", "activation", "layers", "output_scale", "width", "draw", "network_seed")
 
 
-def problems(grid: Grid, seed: int) -> Iterator[tuple[dict[str, Any], Problem]]:
+def problems(grid: Grid, seed: int) -> Iterator[tuple[Row, Problem]]:
     """Every problem of the grid with the columns that say which it is."""
     for layers, scale in grid.regimes:
         for width in grid.widths:
@@ -46,6 +46,12 @@ def problems(grid: Grid, seed: int) -> Iterator[tuple[dict[str, Any], Problem]]:
                     }
                 )
                 yield {**about, "width": width, "draw": draw, "network_seed": weights}, problem
+
+
+def measure(run_of: Callable[[tuple[Row, Problem]], Row], grid: Grid, seed: int, team: Team) -> list[Row]:
+    """One row a run: ``run_of`` every problem of the grid with its columns."""
+    runs = list(problems(grid, seed))
+    return team.each(run_of, runs, lambda run: in_words(run[0]), lambda run: run[0]["layers"] * run[0]["width"])
 
 
 def regimes_of(rows: Sequence[Row]) -> list[tuple[int, float]]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from verify.evidence.findings import Findings
 from verify.result import versions
-from verify.sweeps.single import single_threaded
 from verify.verdict import CheckedClaim, Verdict, counted
 
 Array = NDArray[np.float64]
@@ -30,9 +29,8 @@ def tabulated(
     figures: Callable[[list[Any]], Any],
     page: Callable[[list[Any]], str],
 ) -> Findings:
-    """Measure rows, on one thread, and put them into words and figures; ``columns``, as ``Findings`` takes them."""
-    with single_threaded():
-        rows = measure()
+    """Measure rows and put them into words and figures; ``columns``, as ``Findings`` takes them."""
+    rows = measure()
     return Findings(rows, columns, {}, total_counts(rows), figures(rows), page(rows))
 
 
@@ -59,6 +57,12 @@ def by_draw(rows: Sequence[Row], column: str, places: Sequence[Any], along: str 
         if row.get(column) is not None:
             found[draws.index(row["draw"]), places.index(row[along])] = row[column]
     return found
+
+
+def in_words(row: Row) -> str:
+    """Which run a row is about, for the progress."""
+    names = {"data": "", "points": "n = ", "layers": "L = ", "output_scale": "scale ", "width": "width ", "draw": "draw "}
+    return ", ".join(f"{word}{row[name]}" for name, word in names.items() if name in row)
 
 
 def claim_counts(claims: Iterable[CheckedClaim]) -> dict[str, Any]:

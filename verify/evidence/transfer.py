@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from verify.evidence.drawing import against_width, line, marks, svg
 from verify.evidence.findings import Experiment, Findings
-from verify.evidence.progress import Progress
 from verify.evidence.slopes import Slope, slope_over_draws, text_of, within
 from verify.evidence.tabulated import (
     COUNTS,
@@ -30,6 +29,7 @@ from verify.evidence.tabulated import (
     verdict_line,
     widths_of,
 )
+from verify.evidence.team import Team
 from verify.evidence.transfer_runs import COARSE, FINE, WINDOW, Grid, Network, measure
 from verify.verdict import Verdict
 
@@ -43,18 +43,19 @@ TRANSFERS = 0.25
 """A step transfers if its slope against log width is within +-1/4: nearer to 0 than to a power of -1/2 or more."""
 RISK = Fraction(5, 100)
 """That any of the slopes' intervals misses."""
-DRAWS = 10  # the smallest and largest of so many slopes are limits of confidence 1 - 2/2^10
+DRAWS = 40
+QUICK_DRAWS = 10  # the smallest and largest of so many slopes are limits of confidence 1 - 2/2^10
 
 FULL = Grid(
     (
         Network(2, 1.0, (64, 128, 256, 512, 1024)),
         Network(2, 128.0, (64, 128, 256, 512, 1024)),
-        Network(3, 1.0, (64, 128, 256)),
+        Network(3, 1.0, (64, 128, 256, 512)),
     ),
     DRAWS,
     100,
 )
-QUICK = Grid((Network(2, 128.0, (64, 512)),), DRAWS, 50)
+QUICK = Grid((Network(2, 128.0, (64, 512)),), QUICK_DRAWS, 50)
 
 
 def slope_rows(rows: Sequence[Row]) -> list[Row]:
@@ -132,8 +133,9 @@ def _steps(axes: Axes, rows: Sequence[Row]) -> None:
         line(axes, widths, by_draw(rows, "certified_step", widths), 3, label, "-" if start else "--")
         line(axes, widths, by_draw(rows, "limit_step", widths), 5, "1/(L λ_max(K_∞))", ":")
     against_width(axes, "step")
-    axes.margins(y=0.3)  # room for the legend
-    axes.legend(frameon=False, fontsize=7)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low / 1.15, high * (high / low) ** 0.55)  # room for the legend
+    axes.legend(frameon=False, fontsize=7, loc="upper right")
 
 
 def page(rows: Sequence[Row], quick: bool, seed: int) -> str:
@@ -153,7 +155,7 @@ the weights at each width. Full-batch gradient descent, {runs[0]["steps"]} steps
 parametrization and in standard
 parametrization with one step for all layers (the same function at the start;
 [normalization](../normalization.md)), with the steps
-2^(i/{COARSE}) from 1/{1 / WINDOW[0]:g} to {WINDOW[1]:g} times 1/λ_max(K_0) of the parametrization. **Best**:
+2^(i/{COARSE}) from {WINDOW[0]:g} to {WINDOW[1]:g} times 1/λ_max(K_0) of the parametrization. **Best**:
 the least residual after
 the run. **Stable**: the largest step such that with it and every smaller one the residual is never above that
 of the start. Both are
@@ -253,18 +255,18 @@ def _not_seen(runs: Sequence[Row], slopes: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, progress: Progress) -> Findings:
+def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
     """Measure a grid and put it into words and figures."""
 
     def rows_of() -> list[Any]:
-        measured = measure(grid, seed, progress)
+        measured = measure(grid, seed, team)
         return [*measured, *slope_rows(measured)]
 
     return tabulated(rows_of, COLUMNS, figures, lambda rows: page(rows, quick, seed))
 
 
-def _run(quick: bool, seed: int, progress: Progress) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, progress)
+def _run(quick: bool, seed: int, team: Team) -> Findings:
+    return run_grid(QUICK if quick else FULL, quick, seed, team)
 
 
 TRANSFER = Experiment("transfer", "best, stable and certified steps against width, in NTK and in standard parametrization", _run)

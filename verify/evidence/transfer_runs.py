@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,19 +14,19 @@ from numerics.norms import symmetric_eigenvalues
 from verify.apriori.step import limit_of_step
 from verify.certificate_record import Certificate
 from verify.evidence.frequencies import seeds_of
-from verify.evidence.progress import Progress
 from verify.evidence.slopes import Array
 from verify.evidence.standard import standard_kernel_largest, standard_residuals
-from verify.evidence.tabulated import COUNTS, Row
+from verify.evidence.tabulated import COUNTS, Row, in_words
+from verify.evidence.team import Team
 from verify.problem import Problem, problem_from_mapping
 from verify.rigor import float_below
 from verify.run import measure_run
 from verify.setup import Setup, Theta, prepare
 from verify.verification import silent, start_certificate
 
-COARSE, FINE = 4, 16
+COARSE, FINE = 4, 32
 """Steps are powers of 2^(1/COARSE); about the best one and about the edge of stability, of 2^(1/FINE)."""
-WINDOW = (1 / 4, 8.0)
+WINDOW = (1 / 2, 8.0)
 """The steps that are tried, over 1/lambda_max(K_0) of the parametrization."""
 ROUNDING = 1e-9
 
@@ -50,27 +50,36 @@ class Grid:
     points: int = 16
 
 
-def measure(grid: Grid, seed: int, progress: Progress) -> list[Row]:
+@dataclass(frozen=True)
+class _Run:
+    """One draw: its columns, its problem, and the steps of gradient descent."""
+
+    about: Mapping[str, Any]
+    problem: Problem
+    steps: int
+
+
+def measure(grid: Grid, seed: int, team: Team) -> list[Row]:
     """Rows of the sections "run" (one a draw and parametrization) and "curve" (medians over the draws)."""
+    runs = [_runs(grid, network, seed) for network in grid.networks]
+    drawn = [run for group in runs for run in group]
+    searched = iter(team.each(_parametrizations, drawn, lambda run: in_words(run.about), _work))
+    limits = team.each(_limit, [group[0] for group in runs], lambda run: "infinite width")
     rows: list[Row] = []
-    for network in grid.networks:
-        runs = _network_rows(grid, network, seed, progress)
-        curves = [run.pop("curve") for run in runs]
-        rows += runs + _curve_rows(runs, curves)
+    for group, limit in zip(runs, limits, strict=True):
+        found = [next(searched) for _ in group]
+        ntk = [{**pair[0], "limit_step": limit} for pair in found]
+        _common_step(group, ntk, team)
+        some = [row for pair in zip(ntk, (pair[1] for pair in found), strict=True) for row in pair]
+        curves = [row.pop("curve") for row in some]
+        rows += some + _curve_rows(some, curves)
     return rows
 
 
-def _network_rows(grid: Grid, network: Network, seed: int, progress: Progress) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = []
-    ready: list[tuple[Setup, Theta, Certificate, dict[str, Any]]] = []
-    limit = None
+def _runs(grid: Grid, network: Network, seed: int) -> list[_Run]:
+    runs = []
     for width in network.widths:
-        for draw, weights in enumerate(seeds_of(seed, grid.draws, 5, network.layers, width)):
-            progress(f"L = {network.layers}, scale {network.output_scale:g}, width {width}, draw {draw + 1} of {grid.draws}")
-            problem = _problem(grid, network, width, seed, weights)
-            setup, theta0 = prepare(problem)
-            limit = limiting_step(problem, setup) if limit is None else limit
-            start, eta = start_certificate(setup, theta0)
+        for draw, weights in enumerate(seeds_of(seed, grid.draws, 7, network.layers, width)):
             about = {
                 "section": "run",
                 "data": "digits 3/8",
@@ -83,14 +92,26 @@ def _network_rows(grid: Grid, network: Network, seed: int, progress: Progress) -
                 "draw": draw,
                 "network_seed": weights,
             }
-            known = {"limit_step": limit, **certified_step(setup, theta0, start, eta)}
-            ntk = {**about, "parametrization": "NTK", **known, **_searched(setup, theta0, grid.steps, standard=False)}
-            runs.append(ntk)
-            runs.append({**about, "parametrization": "standard", **_searched(setup, theta0, grid.steps, standard=True)})
-            if start.certified:
-                ready.append((setup, theta0, start, ntk))
-    _common_step(ready, grid.steps)
+            runs.append(_Run(about, _problem(grid, network, width, seed, weights), grid.steps))
     return runs
+
+
+def _work(run: _Run) -> float:
+    """The number of weights, about."""
+    return float(run.about["width"] ** (1 if run.about["layers"] == 2 else 2))
+
+
+def _parametrizations(run: _Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rows of one draw in NTK and in standard parametrization."""
+    setup, theta0 = prepare(run.problem)
+    start, eta = start_certificate(setup, theta0)
+    known = certified_step(setup, theta0, start, eta)
+    ntk, standard = (_searched(setup, theta0, run.steps, standard=standard) for standard in (False, True))
+    return {**run.about, "parametrization": "NTK", **known, **ntk}, {**run.about, "parametrization": "standard", **standard}
+
+
+def _limit(run: _Run) -> float:
+    return limiting_step(run.problem, prepare(run.problem)[0])
 
 
 def _problem(grid: Grid, network: Network, width: int, seed: int, weights: int) -> Problem:
@@ -190,28 +211,34 @@ def _stable(ended: Ended, start: float) -> bool:
     return ended.largest <= start * (1 + ROUNDING)
 
 
-def _common_step(ready: list[tuple[Setup, Theta, Certificate, dict[str, Any]]], steps: int) -> None:
+def _common_step(runs: Sequence[_Run], rows: Sequence[dict[str, Any]], team: Team) -> None:
     """One step for every width and draw certified at the start, the least of the certified ones: certified again at each, and run.
 
     Holds where the residual after the run is at most rate^steps s_0. Written into the rows.
     """
+    ready = [(run, row) for run, row in zip(runs, rows, strict=True) if row.get("certified_at") == 0]
     if not ready:
         return
-    least = min(float(start.step_size or math.inf) for _, _, start, _ in ready)
-    for setup, theta0, _, row in ready:
-        tried = setup.certify(theta0, 0, least)
-        row["common_step"] = least
-        counts = dict.fromkeys(COUNTS, 0)
-        if not tried.certified:
-            row |= counts | {"undecided": 1, "doubtful": "common step not certified"}
-            continue
-        rate, initial = float(tried.constants["rate"].upper), float(tried.constants["s0"].upper)
-        reached = float(ntk_residuals(setup, theta0, least, steps)[-1])
-        bound = initial * rate**steps
-        verdict = "holds" if reached * (1 + ROUNDING) <= bound else "violated" if reached * (1 - ROUNDING) > bound else "undecided"
-        row |= counts | {verdict: 1, "common_rate": rate, "common_residual": reached, "common_bound": bound}
-        if verdict != "holds":
-            row["doubtful"] = "rate at the common step"
+    least = min(float(row["certified_step"]) for _, row in ready)
+    found = team.each(_with_step, [(run, least) for run, _ in ready], lambda item: f"common step, {in_words(item[0].about)}")
+    for (_, row), columns in zip(ready, found, strict=True):
+        row |= {"common_step": least, **columns}
+
+
+def _with_step(item: tuple[_Run, float]) -> dict[str, Any]:
+    """One run with a given step against its certified rate."""
+    run, step_size = item
+    setup, theta0 = prepare(run.problem)
+    tried = setup.certify(theta0, 0, step_size)
+    counts = dict.fromkeys(COUNTS, 0)
+    if not tried.certified:
+        return counts | {"undecided": 1, "doubtful": "common step not certified"}
+    rate, initial = float(tried.constants["rate"].upper), float(tried.constants["s0"].upper)
+    reached = float(ntk_residuals(setup, theta0, step_size, run.steps)[-1])
+    bound = initial * rate**run.steps
+    verdict = "holds" if reached * (1 + ROUNDING) <= bound else "violated" if reached * (1 - ROUNDING) > bound else "undecided"
+    found = counts | {verdict: 1, "common_rate": rate, "common_residual": reached, "common_bound": bound}
+    return found if verdict == "holds" else found | {"doubtful": "rate at the common step"}
 
 
 def _curve_rows(runs: list[dict[str, Any]], curves: list[Mapping[int, float]]) -> list[Row]:

@@ -13,6 +13,7 @@ import pytest
 from verify.evidence import catalogue, certification, generalization, implicit, lazy, regimes, transfer
 from verify.evidence.findings import Findings, as_csv
 from verify.evidence.tabulated import by_draw, claim_counts, doubts, total_counts, verdict_line
+from verify.evidence.team import Team
 from verify.implicit import implicit_regularization
 from verify.lazy import lazy_training
 from verify.problem import problem_from_mapping
@@ -38,13 +39,9 @@ TINY: dict[str, Any] = {
 LARGEST_FIGURE = 150_000
 
 
-def quiet(stage: str) -> None:
-    pass
-
-
 @pytest.fixture(scope="module")
 def found() -> dict[str, Findings]:
-    return {name: MODULES[name].run_grid(grid, True, 2, quiet) for name, grid in TINY.items()}
+    return {name: MODULES[name].run_grid(grid, True, 2, Team()) for name, grid in TINY.items()}
 
 
 def value_of(text: str) -> Any:
@@ -87,7 +84,7 @@ def test_the_page_is_a_function_of_the_table(found, name) -> None:
 
 def test_everything_follows_from_the_seed() -> None:
     grid = regimes.Grid(((2, 64.0),), (32,), 1, 0.1, 100)
-    assert lazy.measure(grid, 2, quiet) == lazy.measure(grid, 2, quiet) != lazy.measure(grid, 3, quiet)
+    assert lazy.measure(grid, 2, Team()) == lazy.measure(grid, 2, Team()) != lazy.measure(grid, 3, Team())
 
 
 def test_a_run_of_certification_is_that_of_verify(found) -> None:

@@ -48,7 +48,7 @@ def tiny(monkeypatch):
 
 
 def call(*arguments: str):
-    return CliRunner().invoke(cli, ["experiments", *arguments])
+    return CliRunner().invoke(cli, ["experiments", "--workers", "1", *arguments])
 
 
 def test_they_are_listed() -> None:
@@ -59,7 +59,7 @@ def test_they_are_listed() -> None:
 
 def test_without_a_name_all_are_run(tmp_path, monkeypatch) -> None:
     def stand_in(name: str, status: Verdict) -> Experiment:
-        return Experiment(name, "", lambda quick, seed, progress: Findings((), (), {}, {status: 1}, {}, f"{name}{quick}{seed}"))
+        return Experiment(name, "", lambda quick, seed, team: Findings((), (), {}, {status: 1}, {}, f"{name}{quick}{seed}"))
 
     known = {name: stand_in(name, Verdict.HOLDS) for name in catalogue.EXPERIMENTS}
     monkeypatch.setattr(catalogue, "EXPERIMENTS", known)
