@@ -41,9 +41,12 @@ def _follows(outcome: Outcome) -> str:
     judged = outcome.certificate.consequences.generalization
     if judged is None:
         return "bounds of B1-B5 and C1-C3 follow"
+    largest = 1.0 if judged.loss == "ramp" else judged.parameter
     expected = rounded(judged.terms["expected_loss_at_most"], ROUND_CEILING)
+    known = judged.terms["expected_loss_at_most"] < Fraction(largest)
+    vacuous = "" if known else f", which is vacuous, for the loss is at most {largest:g}"
     assumed = f"with probability {1 - judged.failure_probability:g} if theta0, loss and radii were chosen without the sample"
-    return f"bounds of B1-B5 and C1-C3 follow, and an expected loss at most {expected} (H1, {assumed})"
+    return f"bounds of B1-B5 and C1-C3 follow, and an expected loss at most {expected}{vacuous} (H1, {assumed})"
 
 
 def rounded(value: Fraction, rounding: str) -> str:

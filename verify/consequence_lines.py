@@ -12,10 +12,10 @@ from verify.rigor import Rigor
 
 DIGITS = 4
 IMPLICIT = (  # key, statement, words, whether the path bound says as much once or twice over (0: it says nothing of this)
-    ("distance_to_nearest_at_most", "B3", "within {} of it", 2),
-    ("excess_at_most", "B2", "at most {} farther away", 1),
-    ("distance_quotient_at_most", "B4", "at most {} times as far", 0),
-    ("outside_range_at_most", "B1", "at most {} of its way outside the range of the first Jacobian", 1),
+    ("outside_range_at_most", "B1", "the part of the way outside the range of the first Jacobian is at most {} long", 1),
+    ("excess_at_most", "B2", "the way is at most {} longer than the shortest", 1),
+    ("distance_to_nearest_at_most", "B3", "it ends within {} of the nearest", 2),
+    ("distance_quotient_at_most", "B4", "it is at most {} times as long as the shortest", 0),
 )
 
 
@@ -43,8 +43,10 @@ def _implicit(follows: Consequences, path: Fraction) -> str:
             silent.append(name)
         else:
             told.append(f"{words.format(shown_above(value, DIGITS))} ({name})")
-    told.insert(0, "it is unique (B5)" if follows.nearest_is_unique else "perhaps not unique (B5 does not apply)")
-    return _joined(told, silent)
+    unique = (
+        "the nearest optimum is unique (B5)" if follows.nearest_is_unique else "uniqueness is not certified (B5 asks for t < 1/2)"
+    )
+    return f"{_joined(told, silent)}; {unique}"
 
 
 def _lazy(follows: Consequences, path: Fraction) -> str:

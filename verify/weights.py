@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from numerics.network import Architecture
 from theorems.errors import nearest
 from verify.archives import Archive
+from verify.certificate_arrays import START
 from verify.errors import ProblemError
 from verify.fields import one_line
 from verify.files import atomic_writer
@@ -68,7 +69,7 @@ def load_weights(path: Path | str, architecture: Architecture) -> NDArray[np.flo
     archive = Archive(path, f"weights file {str(path)!r}")
     expected = _expected_shapes(architecture)
     for name in archive.names:
-        if name not in expected and name not in COMPANIONS:
+        if name.removeprefix(START) not in expected and name not in COMPANIONS:  # of a certificate: theta0 too
             raise _unknown(archive, name, architecture, expected)
     for name, shape in expected.items():  # all shapes before any array, so that a wrong file costs no memory
         found = archive.header(name).shape
