@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from numerics.activations import ActivationKernel
 from numerics.blas import single_threaded_blas
 from numerics.network import Architecture
-from numerics.signals import LayerSums, check_network, difference_panels, layer_sums, panels
+from numerics.signals import LayerSums, check_network, layer_sums, panels
 
 Array = NDArray[np.float64]
 
@@ -133,26 +133,3 @@ def tangent_kernel(
         for sums in layer_sums(architecture, panels(architecture, activation, theta, inputs)):
             kernel.add(sums)
         return kernel.finish(inputs, sample_weights)[0]
-
-
-def jacobian_difference(
-    architecture: Architecture,
-    activation: ActivationKernel,
-    theta: Array,
-    reference: Array,
-    inputs: Array,
-    sample_weights: Array,
-) -> tuple[Array, Array]:
-    """Weighted (nk, nk) matrices of X X^*, X = DF(theta) - DF(reference), and of K(theta) - K(reference).
-
-    Arguments as for ``tangent_kernel``. |X|_op is the root of the largest eigenvalue of the first.
-    """
-    check_network(architecture, theta, inputs)
-    check_network(architecture, reference, inputs)
-    kernel = KernelSum(architecture, len(inputs), differences=True)
-    with single_threaded_blas():
-        stream = difference_panels(architecture, activation, theta, reference, inputs)
-        for sums in layer_sums(architecture, stream):
-            kernel.add(sums)
-        jacobian, change = kernel.finish(inputs, sample_weights)
-    return jacobian, change

@@ -64,6 +64,13 @@ class CurvatureTerm:
     layer: int
     order: int
 
+    @property
+    def name(self) -> str:
+        """In words, as reports print it."""
+        if self.order == 1:
+            return f"movement of W_{self.layer} against the first derivative of h_{self.layer - 1}"
+        return f"phi'' at layer {self.layer} against two first derivatives"
+
 
 @dataclass(frozen=True)
 class BallBounds:

@@ -192,13 +192,6 @@ def leaky_relu(slope: Any) -> DualActivation:
     )
 
 
-def monomial(degree: int) -> DualActivation:
-    """s**degree, 1 <= degree <= 16."""
-    if isinstance(degree, bool) or not isinstance(degree, int) or not 1 <= degree <= LARGEST_DEGREE:
-        raise InputError(f"degree must be an integer from 1 to {LARGEST_DEGREE}, got {degree!r} ({type(degree).__name__})")
-    return _polynomial("identity" if degree == 1 else f"s**{degree}", (Fraction(0),) * degree + (Fraction(1),))
-
-
 def _polynomial(name: str, coefficients: tuple[Fraction, ...]) -> DualActivation:
     """p_0 + p_1 s + ... by Isserlis: s^j = sum over m = j, j-2, ... of j!/((j-m)/2)!/2^((j-m)/2)/m! a^((j-m)/2) times the m-th
     Hermite polynomial of variance a, and these have covariance m! c^m."""

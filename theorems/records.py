@@ -57,6 +57,7 @@ class Strength(Enum):
     """What kind of bound a theorem gives."""
 
     SHARP = "attained: no smaller q, radius, bound or threshold is valid without more information"
+    PARTLY = "an upper bound, attained in the cases that the statement names and not known to be in others"
     UPPER = "an upper bound, not known to be attained"
 
 
@@ -90,6 +91,11 @@ class Hypothesis:
     statement: str
     margin: sympy.Expr
     strict: bool = True
+
+
+def is_met(margin: Any, strict: bool) -> Any:
+    """Whether a margin is on its side: a truth value, or an array of them. NaN, and a ball across 0, are not."""
+    return margin > 0 if strict else margin >= 0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from theorems.arithmetic import FLOAT, exactly
 from theorems.ball import ball_bounds
 from theorems.catalogue import THEOREMS
 from theorems.losses import LossConstants
-from theorems.records import Hypothesis, LossClass, Role, Theorem
+from theorems.records import Hypothesis, LossClass, Role, Theorem, is_met
 from verify.certificate_record import Attempt, Certificate, Enclosed, ExistenceBound, Failure, Witness
 from verify.enclosure import Enclosure, beta_floor, enclose, enclose_existence
 from verify.point import Point
@@ -132,7 +132,7 @@ def smallest_radius(theorem: Theorem, values: dict[str, float], beta_of: Callabl
         constants = theorem.evaluate_constants(known, FLOAT)
         margins = theorem.margins(constants, FLOAT)
         for hypothesis in theorem.hypotheses:
-            if hypothesis.id != "radius" and not _satisfied(hypothesis, margins[hypothesis.id]):
+            if hypothesis.id != "radius" and not is_met(margins[hypothesis.id], hypothesis.strict):
                 return Attempt(theorem, radius, constants, _failure(theorem, hypothesis, constants, margins, radius))
         if margins["radius"] > 0:
             return Attempt(theorem, radius, constants, None)
@@ -160,10 +160,6 @@ def existence_bound(theorem: Theorem, point: Point) -> ExistenceBound | None:
     if point.exact is not None:
         return enclose_existence(attempt, point, point.exact)
     return ExistenceBound(exactly(attempt.constants["q"]), exactly(attempt.constants["rbar"]), point.rigor)
-
-
-def _satisfied(hypothesis: Hypothesis, margin: float) -> bool:
-    return margin > 0 if hypothesis.strict else margin >= 0  # NaN fails both
 
 
 def _attempt(theorem: Theorem, values: dict[str, float], beta_of: Callable[[float], float], step_size: float | None) -> Attempt:

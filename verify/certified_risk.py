@@ -29,6 +29,7 @@ from verify.certificate_consequences import MOST_RADII
 from verify.certificate_record import Certificate
 from verify.enclosed_point import NORM_DIGITS, norm_decimals
 from verify.errors import ProblemError
+from verify.held_out import held_out
 from verify.point import as_balls
 from verify.rigor import decimal_above
 from verify.setup import Setup, Theta
@@ -45,7 +46,8 @@ class CertifiedRisk:
     """What H1 says of theta_inf, and H2 of its slope; decimals that a certificate can state.
 
     loss: "clipped" at b = parameter, or the "ramp" of margin parameter. start: norms at theta0, None where theta0 is theta_N;
-    initial: its weights. curvatures: beta_i on B(r_j). terms: the bounds, under the keys of certificate.json.
+    initial: its weights. curvatures: beta_i on B(r_j). assumption: what the law's side rests on. terms: the bounds, under the keys
+    of certificate.json.
     """
 
     loss: str
@@ -57,6 +59,7 @@ class CertifiedRisk:
     start: Mapping[str, Any] | None
     initial: Theta
     curvatures: tuple[Decimal, ...]
+    assumption: str
     terms: Mapping[str, Decimal]
 
     @property
@@ -76,7 +79,7 @@ def certified_risk(setup: Setup, certificate: Certificate, theta: Theta, theta0:
     Raises ProblemError where H1 does not apply, and NumericsError where theta0 cannot be enclosed.
     """
     options, problem = setup.problem.generalization, setup.problem
-    _require(setup)
+    assumption = _require(setup)
     assert certificate.point is not None
     assert certificate.witness is not None
     own = np.array_equal(theta, theta0)
@@ -102,14 +105,18 @@ def certified_risk(setup: Setup, certificate: Certificate, theta: Theta, theta0:
             curvatures=tuple(
                 _above(upper(beta)) for beta in pointwise_betas(start, BALL.constant(exactly(first) * 2 ** (index - 1)), BALL)
             ),
+            assumption=assumption,
             terms={"distance_at_most": distance},
         )
         terms = _terms(risk, setup, found, certificate.witness.given["L"])
         return dataclasses.replace(risk, terms=terms | _slope(risk, setup, here, start, certificate.witness.given["R"]))
 
 
-def _require(setup: Setup) -> None:
-    """Raise ProblemError where H1 does not apply."""
+def _require(setup: Setup) -> str:
+    """What it takes to read the points as independent draws from one law. Raises ProblemError where H1 does not apply.
+
+    A problem that takes every row is refused, because the scaling would be computed from the sample alone.
+    """
     data, options = setup.dataset, setup.problem.generalization
     if not options.held_out:
         raise ProblemError("the problem asks for no judgment on unseen data")
@@ -119,6 +126,7 @@ def _require(setup: Setup) -> None:
         raise ProblemError("loss.weights must be uniform for H1: the mean over the sample is the plain one")
     if options.loss == "ramp" and (data.targets.shape[1] != 1 or not data.targets.all()):
         raise ProblemError("the ramp loss wants one output and targets of two signs")
+    return held_out(setup.problem.data, setup.problem.loss, fresh=1).assumption
 
 
 def _terms(risk: CertifiedRisk, setup: Setup, found: EnclosedSnapshot, smoothness: Fraction) -> dict[str, Decimal]:
@@ -206,7 +214,7 @@ def _signals(here: SignalsAtPoint, norms: Mapping[str, Any]) -> SignalsAtPoint:
 def _norm_above(vector: Array) -> Fraction:
     """|x|, rounded up: the norm of P numbers is right to P u in any order of summation, differences beneath it to u each."""
     size = exactly(float(np.linalg.norm(vector)))
-    return size * (1 + 4 * (vector.size + 4) * exactly(UNIT_ROUNDOFF)) + (Fraction(1, 2**500) if size > 0 else Fraction(0))
+    return size * (1 + 4 * (vector.size + 4) * exactly(UNIT_ROUNDOFF)) + (Fraction(1, 2**500) if vector.any() else Fraction(0))
 
 
 def _index(first: Fraction, distance: Fraction) -> int:

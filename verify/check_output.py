@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from verify.checker import Outcome
+from verify.rigor import shown_probability
 
 ACCEPTED, REJECTED, UNDECIDED = 0, 1, 3
 
@@ -45,8 +46,10 @@ def _follows(outcome: Outcome) -> str:
     expected = rounded(judged.terms["expected_loss_at_most"], ROUND_CEILING)
     known = judged.terms["expected_loss_at_most"] < Fraction(largest)
     vacuous = "" if known else f", which is vacuous, for the loss is at most {largest:g}"
-    assumed = f"with probability {1 - judged.failure_probability:g} if theta0, loss and radii were chosen without the sample"
-    return f"bounds of B1-B5 and C1-C3 follow, and an expected loss at most {expected}{vacuous} (H1, {assumed})"
+    failing = shown_probability(Fraction(judged.failure_probability), 4)
+    drawn = "if the points are independent draws and theta0, loss and radii were chosen without them"
+    assumed = f"but for a probability of {failing}, {drawn}"
+    return f"bounds of B1-B5 and C1-C3 follow, and an expected {judged.loss} loss at most {expected}{vacuous} (H1, {assumed})"
 
 
 def rounded(value: Fraction, rounding: str) -> str:

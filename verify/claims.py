@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theorems.arithmetic import INTERVAL, Interval, as_interval, certainly_at_most, certainly_exceeds
-from theorems.records import Claim, Scope, Theorem, evaluate_expression
+from theorems.records import Claim, Scope, Theorem, evaluate_expression, is_met
 from theorems.statements.inexact import THEOREM_A1
 from verify.certificate import Certificate, Enclosed
 from verify.verdict import CheckedClaim, Verdict, counted
@@ -86,10 +86,9 @@ def check_along(theorem: Theorem, certificate: Certificate, steps: MeasuredSteps
     given = {name: float_ends(value) for name, value in certificate.constants.items()}
     wanted = {str(quantity.symbol) for quantity in theorem.quantities}
     own = theorem.evaluate_constants({name: value for name, value in given.items() if name in wanted}, INTERVAL)
-    for hypothesis in theorem.hypotheses:
-        margin = as_interval(theorem.margins(own, INTERVAL)[hypothesis.id])
-        if not bool(margin.lower > 0 if hypothesis.strict else margin.lower >= 0):
-            return not_applicable(theorem, f"hypothesis not met: {hypothesis.statement}")
+    declined = not_covered(theorem, own)
+    if declined:
+        return declined
     linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
     return _checked(theorem, {**given, **own}, steps, marks, linear)
 
@@ -125,6 +124,15 @@ def claims_nothing(claim: Claim, theorem: str, reason: str) -> CheckedClaim:
 def not_applicable(theorem: Theorem, reason: str) -> list[CheckedClaim]:
     """The theorem's claims where its hypotheses are not met."""
     return [claims_nothing(claim, theorem.id, reason) for claim in theorem.claims]
+
+
+def not_covered(theorem: Theorem, known: Mapping[str, Interval]) -> list[CheckedClaim]:
+    """The theorem's claims where one of its hypotheses is not surely met by these numbers; nothing where all are."""
+    margins = theorem.margins(known, INTERVAL)
+    for hypothesis in theorem.hypotheses:
+        if not np.all(is_met(as_interval(margins[hypothesis.id]).lower, hypothesis.strict)):
+            return not_applicable(theorem, f"hypothesis not met: {hypothesis.statement}")
+    return []
 
 
 def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps) -> dict[str, Interval]:

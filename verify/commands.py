@@ -15,12 +15,11 @@ import click
 
 from verify import experiments_command, sweep_command, table_command, theory_commands
 from verify.command_group import SuggestingGroup
+from verify.unknowns import UNKNOWNS
 
 if TYPE_CHECKING:
     from verify.problem import Problem
     from verify.result import Verification
-
-UNKNOWNS = ("width", "output_scale", "label_scale")
 
 
 @click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from theorems.arithmetic import FLOAT
 from theorems.errors import InputError
-from theorems.records import Theorem
+from theorems.records import Theorem, is_met
 
 Array = NDArray[np.float64]
 
@@ -179,7 +179,7 @@ def broken_hypotheses(problem: CompositeProblem) -> list[str]:
     """The hypotheses whose margin is a finite number on the wrong side; NaN and infinite margins are not applicable."""
     _, margins = _evaluate(problem.theorem, problem.values)
     finite = [item for item in problem.theorem.hypotheses if math.isfinite(margins[item.id])]
-    return [item.id for item in finite if margins[item.id] < 0 or (item.strict and margins[item.id] == 0)]
+    return [item.id for item in finite if not is_met(margins[item.id], item.strict)]
 
 
 def bent(problem: CompositeProblem, values: dict[str, float]) -> CompositeProblem:

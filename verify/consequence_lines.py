@@ -8,7 +8,7 @@ from fractions import Fraction
 from verify.certified_risk import CertifiedRisk
 from verify.consequences import Consequences
 from verify.report import shown_above
-from verify.rigor import Rigor
+from verify.rigor import Rigor, shown_probability
 
 DIGITS = 4
 IMPLICIT = (  # key, statement, words, whether the path bound says as much once or twice over (0: it says nothing of this)
@@ -39,7 +39,9 @@ def _implicit(follows: Consequences, path: Fraction) -> str:
     told, silent = [], []
     for key, name, words, times in IMPLICIT:
         value = follows.implicit[key]
-        if value is None or (times and value >= times * path):
+        if value is None:
+            continue
+        if times and value >= times * path:
             silent.append(name)
         else:
             told.append(f"{words.format(shown_above(value, DIGITS))} ({name})")
@@ -77,7 +79,12 @@ def _risk(judged: CertifiedRisk) -> Iterable[str]:
         shown_above(Fraction(judged.terms[f"{name}_at_most"]), DIGITS)
         for name in ("expected_loss", "linear_term", "curvature_term", "deviation_term", "input_slope")
     )
-    most, likely = f"the largest loss {judged.largest:g}", f"with probability {1 - judged.failure_probability:g} over the sample"
+    most, likely = (
+        f"the largest loss {judged.largest:g}",
+        f"but for a probability of {shown_probability(Fraction(judged.failure_probability), 4)} over the sample",
+    )
     told = f"vacuous: not below {most}" if judged.vacuous else f"below {most}"
     yield f"{likely} the expected {judged.loss} loss is at most {expected}, {told} (H1)"
     yield f"that is {linear} linear, {curvature} curvature, {deviation} deviation; the slope in the input is at most {slope} (H2)"
+    chosen = "the weights of the start, the loss and the radii were chosen without them"
+    yield f"it is assumed that {judged.assumption}, and that {chosen}"

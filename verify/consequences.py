@@ -17,6 +17,7 @@ import numpy as np
 from numerics.errors import NumericsError
 from numerics.roundoff import UNIT_ROUNDOFF
 from theorems.arithmetic import BALL, ball, exactly, lower, upper, working_precision
+from theorems.errors import InputError
 from theorems.neurons import neuron_constants
 from theorems.records import Claim, Theorem, evaluate_expression
 from theorems.statements.implicit import THEOREM_B1, THEOREM_B2, THEOREM_B3, THEOREM_B4, THEOREM_B5
@@ -145,5 +146,5 @@ def _risk(setup: Setup, certificate: Certificate, theta: Theta, theta0: Theta | 
         return "the weights that the run began with are not known"
     try:
         return certified_risk(setup, certificate, theta, theta0)
-    except (ProblemError, NumericsError) as error:
+    except (ProblemError, NumericsError, InputError, ArithmeticError) as error:
         return one_line(error)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from theorems.arithmetic import BALL, ball_from_float_with_error, exactly, lower, upper, working_precision
 from theorems.ball import BallBounds, ball_bounds
 from theorems.losses import LossConstants
-from theorems.records import Hypothesis, Theorem
+from theorems.records import Hypothesis, Theorem, is_met
 from verify.certificate_record import Attempt, Enclosed, ExistenceBound, Witness
 from verify.enclosed_point import NORM_DIGITS, ExactBounds
 from verify.point import Point
@@ -147,10 +147,7 @@ def _rounded_down(value: Fraction) -> float:
 
 
 def _proved(hypothesis: Hypothesis, margin: Any) -> bool:
-    if not margin.is_finite():
-        return False
-    end = lower(margin)
-    return end > 0 if hypothesis.strict else end >= 0
+    return bool(margin.is_finite() and is_met(lower(margin), hypothesis.strict))
 
 
 def enclosed_constant(ball: Any, rigor: Rigor) -> Enclosed:

@@ -23,7 +23,7 @@ import numpy as np
 
 from theorems.arithmetic import BALL, exactly, lower, upper, working_precision
 from theorems.catalogue import theorem
-from theorems.records import Theorem, evaluate_expression
+from theorems.records import Theorem, evaluate_expression, is_met
 from verify.gradient_rounding import SQUARE, OnBall, RunStart, gradient_error, kernel_ulps, on_ball
 from verify.kernel_accuracy import proved_accuracy
 from verify.rigor import Rigor, float_above
@@ -188,7 +188,7 @@ def _failed(start: RunStart, known: dict[str, Any], residual: Fraction) -> NotCo
     constants = _constants(statement, start, {**known, "s0": BALL.constant(residual)})
     for hypothesis in statement.hypotheses:
         margin = evaluate_expression(hypothesis.margin, constants, BALL)
-        if not margin.is_finite() or not (lower(margin) > 0 if hypothesis.strict else lower(margin) >= 0):
+        if not margin.is_finite() or not is_met(lower(margin), hypothesis.strict):
             where = f"on the ball of radius {float(known['R']):.3g}"
             return NotCovered(hypothesis.id, f"{hypothesis.statement}: margin {float(margin):.3g} {where}")
     return None

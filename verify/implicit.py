@@ -12,7 +12,7 @@ from theorems.arithmetic import INTERVAL, Interval, as_interval
 from theorems.records import Theorem
 from theorems.statements.implicit import RECORDS, deviation
 from verify.certificate_record import Certificate
-from verify.claims import around, check_resolved, claims_nothing, not_applicable
+from verify.claims import around, check_resolved, claims_nothing, not_applicable, not_covered
 from verify.limits import NearestOptimum, RunEnd, nearest_from, norm_error, outside_range, run_end
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim
@@ -92,10 +92,9 @@ def checked(
             found += not_applicable(record, reason)
             continue
         known |= record.evaluate_constants({name: known[name] for name in wanted}, INTERVAL)
-        margins = record.margins(known, INTERVAL)
-        failed = next((item for item in record.hypotheses if not bool(as_interval(margins[item.id]).lower > 0)), None)
-        if failed is not None:
-            found += not_applicable(record, f"hypothesis not met: {failed.statement}")
+        declined = not_covered(record, known)
+        if declined:
+            found += declined
             continue
         for claim in record.claims:
             if claim.nonlinear and linear:

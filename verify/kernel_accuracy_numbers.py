@@ -19,9 +19,10 @@ from typing import Any
 
 from flint import arb
 
+from numerics.roundoff import UNIT_ROUNDOFF
 from verify.kernel_accuracy_paths import ONE, ZERO, Infeasible, NotProved, Path, Reduction, hull, narrowed
 
-UNIT = arb(2) ** -53
+UNIT = arb(UNIT_ROUNDOFF)
 TINY = arb(2) ** -1074
 NORMAL, HUGE = arb(2) ** -1022, arb(2) ** 1023
 MOST_INTEGERS = 8  # candidates of a rounding to integers that are tried one by one

@@ -13,6 +13,7 @@ from numerics.roundoff import UNIT_ROUNDOFF
 from numerics.snapshots import Snapshot
 from theorems.arithmetic import BALL, FLOAT, ball_from_float_with_error, exactly, lower, upper, working_precision
 from theorems.pointwise import pointwise_betas
+from theorems.records import is_met
 from theorems.statements.generalization import THEOREM_H1
 from verify.errors import ProblemError
 from verify.evaluated_losses import EvaluatedLoss
@@ -142,8 +143,7 @@ class RiskBounds:
 
 def _all_met(margins: dict[str, Any]) -> bool:
     """Whether every hypothesis of H1 is surely met."""
-    strict = {item.id: item.strict for item in THEOREM_H1.hypotheses}
-    return all(bool(lower(margin) > 0 if strict[name] else lower(margin) >= 0) for name, margin in margins.items())
+    return all(is_met(lower(margins[item.id]), item.strict) for item in THEOREM_H1.hypotheses)
 
 
 def _points_needed(points: int, room: float, falling: float) -> int | None:

@@ -8,7 +8,6 @@ entries of unit variance, the division by the root of the fan-in left to the net
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,6 @@ from theorems.errors import nearest
 from verify.archives import Archive
 from verify.certificate_arrays import START
 from verify.errors import ProblemError
-from verify.fields import one_line
-from verify.files import atomic_writer
 from verify.options import NetworkOptions
 
 # What certificate.npz holds beside the weights.
@@ -86,26 +83,6 @@ def load_weights(path: Path | str, architecture: Architecture) -> NDArray[np.flo
         part = architecture.weight if len(shape) == 2 else architecture.bias
         part(theta, int(name[1:]))[...] = values
     return theta
-
-
-def save_weights(path: Path | str, architecture: Architecture, theta: NDArray[np.float64]) -> None:
-    """Write theta, shape (P,), as W1, b1, W2, ...; :func:`load_weights` reads the same bits back.
-
-    The file appears under its name only once it is complete. Raises ProblemError when it cannot be written, or when theta
-    has another length than the architecture.
-    """
-    path = Path(path)
-    if theta.shape != (architecture.parameters,):
-        raise ProblemError(f"theta must have shape ({architecture.parameters},), got shape {theta.shape}")
-    arrays: dict[str, Any] = {}
-    for name, shape in _expected_shapes(architecture).items():
-        part = architecture.weight if len(shape) == 2 else architecture.bias
-        arrays[name] = part(theta, int(name[1:]))
-    try:
-        with atomic_writer(path) as file:
-            np.savez(file, **arrays)
-    except OSError as error:
-        raise ProblemError(f"weights file {str(path)!r} cannot be written: {one_line(error.strerror or error)}") from None
 
 
 def _expected_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:

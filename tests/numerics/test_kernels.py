@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from numerics.activations import builtin_activation
-from numerics.kernels import hadamard, jacobian_difference, tangent_kernel
+from numerics.kernels import KernelSum, hadamard, tangent_kernel
 from numerics.network import Architecture, initialize
+from numerics.signals import difference_panels, layer_sums
 
 U = 2.0**-53
 STEP = 1e-30  # complex-step derivative: truncation error STEP^2
@@ -24,6 +25,14 @@ ARCHITECTURES = [
     Architecture((2, 5, 6, 4, 3), 1.5, 0.2, 1.0, (True, False, True, True)),
     Architecture((2, 5, 4, 6, 5, 2), 1.4, 0.1, 0.9, (True, True, False, True, True)),
 ]
+
+
+def jacobian_difference(architecture, activation, theta, reference, inputs, nu):
+    """X X^* for X = J - J', and K - K', by the sums that a snapshot makes."""
+    kernel = KernelSum(architecture, len(inputs), differences=True)
+    for sums in layer_sums(architecture, difference_panels(architecture, activation, theta, reference, inputs)):
+        kernel.add(sums)
+    return kernel.finish(inputs, nu)
 
 
 def explicit_jacobian(architecture: Architecture, name: str, theta: np.ndarray, inputs: np.ndarray) -> np.ndarray:

@@ -212,7 +212,7 @@ def test_symbols_and_roots_in_the_law_of_the_coordinates():
 def test_scaled_laws_have_images():
     for law in (cube(2), student(2, 15), gaussian(2)):
         one, other = affine(affine(law, 3), [[1, 2]], [half]), affine(law, [[3, 6]], [half])
-        assert one.even_moments(3) == other.even_moments(3)
+        assert all(one.even_moment(j) == other.even_moment(j) for j in range(1, 4))
 
 
 def test_large_images():

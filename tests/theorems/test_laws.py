@@ -53,10 +53,14 @@ def close(value, reference, digits=30):
 # Published and exact values.
 
 
+def even_moments(law, count):
+    return tuple(law.even_moment(j) for j in range(1, count + 1))
+
+
 def test_digits_moments_are_the_published_sums():
     """Sums over the 1797 rows, computed elsewhere."""
     law = empirical(load_digits().data)
-    assert [1797 * moment for moment in law.even_moments(2)] == [6907012, 27148857892]
+    assert [1797 * moment for moment in even_moments(law, 2)] == [6907012, 27148857892]
     assert law.dimension == 64
 
 
@@ -68,8 +72,8 @@ def test_standard_gaussian_is_the_rising_product(j):
 
 
 def test_moments_that_are_a_power():
-    assert sphere(D, A).even_moments(4) == tuple(A ** (2 * j) for j in range(1, 5))
-    assert sphere(D).even_moments(4) == rademacher(D).even_moments(4) == (D, D**2, D**3, D**4)
+    assert even_moments(sphere(D, A), 4) == tuple(A ** (2 * j) for j in range(1, 5))
+    assert even_moments(sphere(D), 4) == even_moments(rademacher(D), 4) == (D, D**2, D**3, D**4)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 5])
@@ -191,7 +195,7 @@ def test_sympy_matrices_are_read_as_matrices():
     assert gaussian(2, sympy.Matrix(spread), sympy.Matrix(center)) == gaussian(2, spread, np.array(center))
     law = affine(cube(2), sympy.Matrix(spread), sympy.Matrix([center]))
     assert law == affine(cube(2), np.array(spread), center)
-    assert law.even_moments(3) == affine(cube(2), spread, center).even_moments(3)
+    assert even_moments(law, 3) == even_moments(affine(cube(2), spread, center), 3)
 
 
 def test_a_typed_tenth_is_the_double_it_is():
@@ -319,7 +323,7 @@ def test_a_scalar_covariance_is_that_times_the_identity():
 
 def test_a_singular_covariance_lives_on_a_line():
     law, line = gaussian(3, [[1, 2, 0], [2, 4, 0], [0, 0, 0]]), gaussian(1, 5)
-    assert law.even_moments(5) == line.even_moments(5)
+    assert even_moments(law, 5) == even_moments(line, 5)
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,9 @@ def test_order_of_the_bounds_and_what_more_evidence_does(law, layers, n, delta):
     def numbers(method, n=n, delta=delta):
         return [bound.bound for bound in sample_moment_bounds(law, layers, n, delta, method)]
 
+    means = [law.even_moment(j) for j in range(1, layers + 1)]
     for low, one, two, best, mean in zip(
-        numbers("cantelli"), numbers("chebyshev"), numbers("markov"), numbers("least"), law.even_moments(layers), strict=True
+        numbers("cantelli"), numbers("chebyshev"), numbers("markov"), numbers("least"), means, strict=True
     ):
         assert mean <= low <= one
         assert best <= low

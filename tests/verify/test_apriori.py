@@ -27,7 +27,6 @@ from theorems.infinite_kernel import Normalization, limit_kernels, wide_network
 from theorems.laws import sphere, student
 from verify.apriori.certificate import certificate_of
 from verify.apriori.prior import (
-    optimized,
     optimized_weights,
     plan_of,
     points_of,
@@ -302,7 +301,7 @@ def test_optimized_shares_are_valid_and_no_worse() -> None:
     def make(weights):
         return dataclasses.replace(prior, weights=tuple(weights.items()))
 
-    better = optimized(make, rounds=60)
+    better = make(optimized_weights(make, 60))
     assert better.shares.total == prior.shares.total == prior.failure_probability
     assert quotient(better, BALL) < quotient(prior, BALL)
     # A hypothesis on lambda0 is not made stronger to gain in q.
@@ -322,7 +321,11 @@ def test_where_chernoff_proves_nothing_at_equal_shares_the_search_still_begins()
     least = next(m for m in range(1, 10**6) if initial(at_width(prior, m), FLOAT).lambda0 > 0)
     narrow = at_width(prior, least - 1)
     assert math.isnan(quotient(narrow, FLOAT))
-    found = optimized(lambda w: dataclasses.replace(narrow, weights=tuple(w.items())))
+
+    def make(weights):
+        return dataclasses.replace(narrow, weights=tuple(weights.items()))
+
+    found = make(optimized_weights(make))
     assert quotient(found, BALL).is_finite()
     assert found.shares.total == narrow.shares.total
 

@@ -17,7 +17,7 @@ from theorems.infinite_kernel import Normalization, limit_kernels
 from verify.apriori.certificate import certificate_of
 from verify.apriori.factors import factors_of
 from verify.apriori.prior import eigenvalue_of, prior_of
-from verify.apriori.solve import ratios_of, solve, solve_label_scale, solve_output_scale, solve_width
+from verify.apriori.solve import ratios_of, solve
 from verify.apriori.step import largest_eigenvalue, solve_largest_step, step_at
 from verify.data import load_data
 from verify.errors import ProblemError
@@ -39,7 +39,7 @@ def data_of(given):
 @functools.cache
 def width(loss="square", **options):
     given = problem(loss)
-    return solve_width(given, data_of(given), **options)
+    return solve(given, data_of(given), "width", **options)
 
 
 @pytest.mark.parametrize("loss", ["square", "logistic", "pseudo_huber"])
@@ -77,16 +77,17 @@ def test_an_eigenvalue_that_no_network_has_certifies_nothing(unknown) -> None:
 
 def test_factors_multiply_to_q_and_terms_to_beta() -> None:
     given = problem("logistic", trained="all")
-    for found in (width("square"), width("logistic"), solve_output_scale(given, data_of(given), lambda0=Fraction(1, 50))):
+    for found in (width("square"), width("logistic"), solve(given, data_of(given), "output_scale", lambda0=Fraction(1, 50))):
         known = {factor.name: tuple(map(float, factor.value)) for factor in found.factors}
         q = 2 * known["beta"][1] * known["s_0"][1] / known["lambda0"][0] * known.get("L > mu", (1, 1))[1]
         assert q == pytest.approx(known["q"][1], rel=1e-12)
         terms = [factor for factor in found.factors if factor.share is not None]
         assert sum(factor.share for factor in terms) == pytest.approx(1, rel=1e-12)
         assert sum(float(factor.value[1]) for factor in terms) == pytest.approx(known["beta"][1], rel=1e-12)
-        assert all(factor.name.startswith("beta: ") for factor in terms)
+        assert all(factor.meaning.startswith("term of beta, ") for factor in terms)
         assert all(factor.value[0] <= factor.value[1] for factor in found.factors)
-    assert [factor.name for factor in terms] == ["beta: second derivative of layer 1", "beta: first derivative of layer 1"]
+    names = ["phi'' at layer 1 against two first derivatives", "movement of W_2 against the first derivative of h_1"]
+    assert [factor.name for factor in terms] == names
 
 
 def test_more_information_never_gives_a_larger_width() -> None:
@@ -94,7 +95,7 @@ def test_more_information_never_gives_a_larger_width() -> None:
     given = problem()
     data = data_of(given)
     surer = dataclasses.replace(given, certificate=dataclasses.replace(given.certificate, failure_probability=0.1))
-    assert solve_width(surer, data).value_certified <= base
+    assert solve(surer, data, "width").value_certified <= base
     assert width(optimize=True).value_certified <= base
     assert width(target=Fraction(1, 2)).value_certified > base
     assert width(target=Fraction(1, 2)).certificate.constants["q"][1] < Fraction(1, 2)
@@ -109,7 +110,7 @@ def test_the_output_scale_is_certified_as_a_problem_of_its_own(loss) -> None:
     """The problem with the scale found: certified there with a hypothesis grown by alpha^2, refused at the other end."""
     given = problem(loss, output_scale=0.5)
     data, lambda0 = data_of(given), Fraction(1, 1000)
-    found = solve_output_scale(given, data, lambda0=lambda0)
+    found = solve(given, data, "output_scale", lambda0=lambda0)
     assert 1 < found.value_certified / found.value_refused < 1 + Fraction(1, 10**6)
     assert not found.exact
     for value, certified in ((found.value_certified, True), (found.value_refused, False)):
@@ -123,14 +124,14 @@ def test_the_output_scale_is_certified_as_a_problem_of_its_own(loss) -> None:
 
 def test_the_label_scale_is_certified_as_a_problem_of_its_own() -> None:
     given = problem()
-    found = solve_label_scale(given, data_of(given), lambda0=Fraction(1, 1000))
+    found = solve(given, data_of(given), "label_scale", lambda0=Fraction(1, 1000))
     for value, certified in ((found.value_certified, True), (found.value_refused, False)):
         scaled = dataclasses.replace(given, data=dataclasses.replace(given.data, label_scale=float(value)))
         prior = prior_of(scaled, data_of(scaled), lambda0=Fraction(1, 1000))
         assert certificate_of(prior).certified is certified
     assert found.value_certified < found.value_refused
     with pytest.raises(ProblemError, match=r"label scale is for loss\.name square"):
-        solve_label_scale(problem("logistic"), data_of(problem("logistic")))
+        solve(problem("logistic"), data_of(problem("logistic")), "label_scale")
 
 
 @pytest.mark.parametrize(("unknown", "step"), [("width", 0.5), ("output_scale", 2.0**-7)])
@@ -149,7 +150,7 @@ def test_a_given_step_asks_for_no_less_than_a_free_one(unknown, step) -> None:
 def test_a_step_beyond_every_certificate_has_no_answer() -> None:
     given = problem(step=1000.0)
     with pytest.raises(ProblemError, match=r"no width .* certified a priori with training\.step_size = 1000"):
-        solve_width(given, data_of(given), lambda0=Fraction(1, 100))
+        solve(given, data_of(given), "width", lambda0=Fraction(1, 100))
 
 
 def test_what_has_no_answer_says_why() -> None:
@@ -158,12 +159,12 @@ def test_what_has_no_answer_says_why() -> None:
     with pytest.raises(ProblemError, match="unknown"):
         solve(given, data, "depth")
     with pytest.raises(ProblemError, match="lambda0 must be positive, got 0"):
-        solve_width(given, data, lambda0=Fraction(0))
+        solve(given, data, "width", lambda0=Fraction(0))
     with pytest.raises(InputError, match="target of q must lie in"):
-        solve_width(given, data, target=Fraction(2))
+        solve(given, data, "width", target=Fraction(2))
     relu = problem(activation="relu")
     with pytest.raises(InputError, match="measured, never certified"):
-        solve_width(relu, data)
+        solve(relu, data, "width")
     assert factors_of(prior_of(given, data, lambda0=0), certificate_of(prior_of(given, data, lambda0=0))) == ()
     assert ratios_of((64, 96)) == (2, 3)
 

@@ -26,6 +26,7 @@ from verify.solving.document import problem_text
 from verify.solving.factors import factor_table, sentences
 from verify.solving.search import Bracket, bracket
 from verify.solving.start import StartAnswer, solvable, solve_at_start
+from verify.unknowns import UNKNOWNS
 from verify.verification import certify_only
 
 
@@ -90,7 +91,7 @@ def quotient_at(asked: Problem) -> float:
     return 2 * float(ball_bounds(point.signals, 0.0, FLOAT).beta) * point.residual / point.lambda_min
 
 
-@pytest.mark.parametrize("unknown", solve_start.UNKNOWNS)
+@pytest.mark.parametrize("unknown", UNKNOWNS)
 def test_the_certified_end_is_certified_and_the_other_is_not(unknown: str) -> None:
     found = usual(unknown)
     assert certify_only(found.certified.problem).certificate.certified
@@ -170,7 +171,7 @@ def test_a_step_that_is_too_large_at_every_scale_is_said_to_be() -> None:
 def test_no_width_helps_where_the_kernel_is_singular(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("a,b,t\n1,0.5,1\n-1,-0.5,-1\n0.3,-0.7,1\n")
     data = {"source": "p.csv", "points": 3, "normalize": "none"}
-    for unknown in solve_start.UNKNOWNS:
+    for unknown in UNKNOWNS:
         found = solved(problem(tmp_path, data=data, network={"activation": "tanh"}), unknown)
         assert found.certified is None
         assert "odd" in found.reason
@@ -181,7 +182,7 @@ def test_no_width_helps_where_the_kernel_is_singular(tmp_path: Path) -> None:
 
 
 def test_an_activation_that_is_not_smooth_is_certified_nowhere() -> None:
-    for unknown in solve_start.UNKNOWNS:
+    for unknown in UNKNOWNS:
         found = solved(problem(network={"activation": "relu"}), unknown)
         assert found.certified is None
         assert "differentiable" in found.reason

@@ -154,6 +154,11 @@ def quantities(prior: Prior, radius: Any, arithmetic: Arithmetic, at: Initial | 
         }
 
 
+def flow_quotient(beta: Any, s0: Any, lambda0: Any) -> Any:
+    """q = 2 beta s_0/lambda0, the quotient of gradient flow; at a step, with kappa lambda0 or k0 lambda0 for lambda0."""
+    return 2 * beta * s0 / lambda0
+
+
 def path_radius(at: Initial, target: Any, arithmetic: Arithmetic) -> Any:
     """R* = (2 s_0/sigma0)/(1 + sqrt(1 - q*)) for q* = ``target`` in (0, 1]."""
     with arithmetic.context():
@@ -173,7 +178,7 @@ def quotient(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:
         radius = path_radius(at, target, arithmetic)
         beta = beta_on_ball(at.known, prior.data, radius, arithmetic)
         sigma0 = arithmetic.sqrt(at.lambda0)  # NaN for a negative lambda0, which must not give a negative q
-        return 2 * beta * at.s0 / (sigma0 * sigma0)
+        return flow_quotient(beta, at.s0, sigma0 * sigma0)
 
 
 def settled_radius(prior: Prior, arithmetic: Arithmetic, rounds: int = 8, start: Any = None) -> Any:
@@ -186,7 +191,7 @@ def settled_radius(prior: Prior, arithmetic: Arithmetic, rounds: int = 8, start:
         at = initial(prior, arithmetic)
         radius, sigma0 = path_radius(at, 1, arithmetic) if start is None else start, arithmetic.sqrt(at.lambda0)
         for _ in range(rounds):
-            q = 2 * beta_on_ball(at.known, prior.data, radius, arithmetic) * at.s0 / (sigma0 * sigma0)
+            q = flow_quotient(beta_on_ball(at.known, prior.data, radius, arithmetic), at.s0, sigma0 * sigma0)
             exit_radius = 2 * at.s0 / (sigma0 * (1 + arithmetic.sqrt(1 - q)))
             radius = arithmetic.minimum(radius, exit_radius * (1 + arithmetic.numbers(1) / 2**20))
         return radius

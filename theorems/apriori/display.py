@@ -54,13 +54,6 @@ class Formulas:
     beta: tuple[sympy.Expr, ...]
     square: tuple[sympy.Expr, ...]
 
-    def expanded(self) -> tuple[sympy.Expr, ...]:
-        """b_0, ..., b_L in the problem's own symbols; large."""
-        known: dict[sympy.Symbol, sympy.Expr] = {}
-        for symbol, expression in self.definitions:
-            known[symbol] = expression.xreplace(known)
-        return tuple(b.xreplace(known) for b in self.beta)
-
     def latex_names(self) -> dict[sympy.Symbol, str]:
         """The definitions' names in LaTeX."""
         return {symbol: _latex_name(symbol.name) for symbol, _ in self.definitions}

@@ -45,7 +45,14 @@ from fractions import Fraction
 from typing import Any
 
 from theorems.apriori.blueprint import Blueprint
-from theorems.apriori.constants import Prior, initial, jacobian_square, path_radius, quantities, quotient, zero_residual
+from theorems.apriori.constants import (
+    Prior,
+    flow_quotient,
+    initial,
+    path_radius,
+    quotient,
+    zero_residual,
+)
 from theorems.apriori.data import Moments, beta_on_ball
 from theorems.apriori.eigenvalue import Granted, chernoff_constant
 from theorems.apriori.polynomial import Polynomial, mean_from_moments
@@ -177,7 +184,7 @@ def no_radius_certifies(prior: Prior, wanted: Any = 1, most: int = 4000) -> bool
                 return True
             a, b = left.pop()
             beta = beta_on_ball(at.known, prior.data, path_radius(at, a, BALL), BALL)
-            if not 2 * beta * at.s0 / (sigma0 * sigma0) >= BALL.numbers(b):
+            if not flow_quotient(beta, at.s0, sigma0 * sigma0) >= BALL.numbers(b):
                 if b - a < goal / 2**24:
                     return False
                 left += [(a, (a + b) / 2), ((a + b) / 2, b)]
@@ -261,26 +268,6 @@ def _schur(prior: Prior, arithmetic: Arithmetic) -> Any:
         return arithmetic.sqrt(mean_from_moments(square * square, moments, arithmetic))
     # lambda_max is at most the trace, whose square root is the other number.
     return arithmetic.numbers(prior.data.schur)
-
-
-def largest_step(prior: Prior, arithmetic: Arithmetic, target: Any = 1) -> Any:
-    """1/(L Lambda) on B(R*), Lambda = (sqrt(lambda_max) + beta R*)^2: admissible at every width from m_0 on, if q(R*) < target
-    there. (For L > mu that leaves q+ < 1 to be asked at this step; what holds at m_0 holds from there on.)
-    """
-    with arithmetic.context():
-        at = initial(prior, arithmetic)
-        radius = path_radius(at, target, arithmetic)
-        values = quantities(prior, radius, arithmetic, at)
-        return 1 / (values["L"] * jacobian_square(values, arithmetic))
-
-
-def limiting_step(plan: Blueprint, lambda_max: Any, smoothness: Any, arithmetic: Arithmetic) -> Any:
-    """1/(L lambda_max(K_inf)): what the largest certified step at initialization tends to as the width grows (beta R -> 0).
-
-    ``largest_step`` tends to the smaller 1/(L lambda_max), lambda_max the limit of the a-priori bound of lambda_max(K_0).
-    """
-    with arithmetic.context():
-        return 1 / (arithmetic.numbers(smoothness) * arithmetic.numbers(lambda_max))
 
 
 def checked_target(value: Any) -> Fraction:

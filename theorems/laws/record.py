@@ -58,10 +58,6 @@ class Law:
             )
         return self.formula(j) if j else sympy.Integer(1)
 
-    def even_moments(self, count: int) -> tuple[sympy.Expr, ...]:
-        """Return (E|x|^2, E|x|^4, ..., E|x|^{2 count}); errors as for ``even_moment``."""
-        return tuple(self.even_moment(j) for j in range(1, index(count) + 1))
-
     def condition(self, j: int) -> sympy.Basic:
         """Return when E|x|^{2j} exists: SymPy ``true`` or ``false``, or a relation that the symbols must satisfy."""
         j = index(j)

@@ -160,7 +160,7 @@ THEOREM_F_MOMENTS = Theorem(
         identifier="doi:10.1093/acprof:oso/9780199535255.001.0001",
         place="Section 2.1 (Markov, Chebyshev) and the exercises of Chapter 2 (Cantelli)",
     ),
-    strength=Strength.UPPER,
+    strength=Strength.PARTLY,
     role=Role.PRIOR,
 )
 

@@ -16,7 +16,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from theorems.apriori.constants import Initial, Prior, initial, jacobian_square, path_radius, quantities, settled_radius
+from theorems.apriori.constants import (
+    Initial,
+    Prior,
+    flow_quotient,
+    initial,
+    jacobian_square,
+    path_radius,
+    quantities,
+    settled_radius,
+)
 from theorems.apriori.data import beta_on_ball
 from theorems.apriori.eigenvalue import source_of
 from theorems.apriori.threshold import checked_target
@@ -25,7 +34,7 @@ from theorems.catalogue import theorem
 from theorems.enclosures import Enclosure
 from theorems.errors import InputError
 from theorems.losses import LossConstants
-from theorems.records import LossClass, Theorem
+from theorems.records import LossClass, Theorem, is_met
 from verify.certificate import convergence_theorems
 
 # Of the flow's radius; a step and L > mu make the path longer.
@@ -122,7 +131,7 @@ def _seen_in_doubles(prior: Prior, at: Initial, eta: Fraction | None, goal: Frac
             shape = np.broadcast_shapes(steps.shape, radius.shape, parts.shape)
             passing = np.broadcast_to(constants["q"] < float(goal), shape).copy()
             for item in record.hypotheses:
-                passing &= np.broadcast_to(margins[item.id] > 0 if item.strict else margins[item.id] >= 0, shape)
+                passing &= np.broadcast_to(is_met(margins[item.id], item.strict), shape)
             gain, progress, size = (
                 np.broadcast_to(x, shape) for x in (1 - constants["rate"], steps * (1 - constants["q"]) * parts, steps)
             )
@@ -142,7 +151,7 @@ def _radii(prior: Prior, at: Initial, goal: Fraction) -> list[float]:
     flow = wanted
     for part in range(1, FLOW_RADII + 1):
         radius = shortest * (1 + part / FLOW_RADII)
-        q = float(2 * beta_on_ball(at.known, prior.data, radius, FLOAT) * at.s0 / at.lambda0)
+        q = float(flow_quotient(beta_on_ball(at.known, prior.data, radius, FLOAT), at.s0, at.lambda0))
         if q < 1 and radius > 2 * shortest / (1 + math.sqrt(1 - q)):
             flow = float(settled_radius(prior, FLOAT, start=radius))
             break
@@ -163,7 +172,7 @@ def _near_the_target(prior: Prior, eta: Fraction | None, goal: Fraction) -> Iter
             return
         radius = upper(ball)
         values = quantities(prior, BALL.numbers(radius), BALL, at)
-        q = 2 * values["beta"] * at.s0 / at.lambda0
+        q = flow_quotient(values["beta"], at.s0, at.lambda0)
         room = goal - upper(q) if q.is_finite() else Fraction(-1)
         for record in _theorems(prior):
             if record.loss_class is LossClass.SQUARE or eta is not None:
@@ -196,7 +205,7 @@ def _proved(prior: Prior, choice: _Choice, goal: Fraction) -> AprioriCertificate
         values["eta"] = BALL.numbers(choice.eta if choice.eta is not None else _step(largest, choice.step_share))
         known = record.evaluate_constants({str(item.symbol): values[str(item.symbol)] for item in record.quantities}, BALL)
         margins = record.margins(known, BALL)
-        proved = {item.id: bool(margins[item.id] > 0 if item.strict else margins[item.id] >= 0) for item in record.hypotheses}
+        proved = {item.id: bool(is_met(margins[item.id], item.strict)) for item in record.hypotheses}
         refused = tuple(name for name, holds in proved.items() if not holds)
         if not possible:
             refused = ("spectrum", *refused)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from theorems.apriori.constants import Prior, initial
+from theorems.apriori.constants import Prior, flow_quotient, initial
 from theorems.apriori.data import beta_shares
 from theorems.arithmetic import FLOAT, exactly
-from theorems.ball import CurvatureTerm
 from verify.apriori.certificate import AprioriCertificate
+
+BOUNDS = {"E4": "E4 with bounds at theta0", "mean": "root mean square of beta(x_i)"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def factors_of(prior: Prior, certificate: AprioriCertificate) -> tuple[Factor, .
         Factor("lambda0", lambda0, None, f"lower bound of lambda_min(K_0): {certificate.eigenvalue_source}"),
     ]
     if "q" in known:
-        plain = (2 * beta[0] * s0[0] / lambda0[1], 2 * beta[1] * s0[1] / lambda0[0])
+        plain = (flow_quotient(beta[0], s0[0], lambda0[1]), flow_quotient(beta[1], s0[1], lambda0[0]))
         if certificate.theorem != "A-square" and plain[0] > 0:
             cost = (known["q"][0] / plain[1], known["q"][1] / plain[0])
             meaning = f"q over 2 beta s_0/lambda0: what the step costs in Theorem {certificate.theorem}"
@@ -48,18 +49,5 @@ def factors_of(prior: Prior, certificate: AprioriCertificate) -> tuple[Factor, .
     made = beta_shares(at.known, prior.data, float(known["R"][1]))
     for term, share in zip(made.terms, made.shares, strict=True):
         part = exactly(share)
-        found.append(Factor(_term_name(term), (beta[0] * part, beta[1] * part), share, _term_meaning(term, made.bound)))
+        found.append(Factor(term.name, (beta[0] * part, beta[1] * part), share, f"term of beta, {BOUNDS[made.bound]}"))
     return tuple(found)
-
-
-def _term_name(term: CurvatureTerm) -> str:
-    if term.order == 1:
-        return f"beta: first derivative of layer {term.layer - 1}"
-    return f"beta: second derivative of layer {term.layer}"
-
-
-def _term_meaning(term: CurvatureTerm, bound: str) -> str:
-    words = {"E4": "E4 with bounds at theta0", "mean": "root mean square of beta(x_i)"}[bound]
-    if term.order == 1:
-        return f"W_{term.layer} moves against the first derivative of h_{term.layer - 1} ({words})"
-    return f"phi'' at layer {term.layer} against two first derivatives of z_{term.layer} ({words})"

@@ -45,7 +45,6 @@ __all__ = [
     "chernoff_of",
     "eigenvalue_of",
     "loss_numbers",
-    "optimized",
     "optimized_weights",
     "plan_of",
     "points_of",
@@ -337,8 +336,3 @@ def optimized_weights(make: Callable[[Mapping[str, Any]], Prior], rounds: int = 
 def _simplex(size: int) -> Any:
     """Around equal shares, with edges of a factor 4: the default edges around 0 are far too short."""
     return np.vstack([np.zeros(size), 2 * np.eye(size)])
-
-
-def optimized(make: Callable[[Mapping[str, Any]], Prior], rounds: int = 200) -> Prior:
-    """The prior with the budget that ``optimized_weights`` finds: in balls its q(R*) never exceeds that of equal shares."""
-    return make(optimized_weights(make, rounds))

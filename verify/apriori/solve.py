@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from theorems.apriori.budget import Budget
 from theorems.apriori.constants import Prior, contradiction
@@ -33,6 +33,7 @@ from verify.expressions import loss_of
 from verify.fields import choice
 from verify.problem import Problem
 from verify.rigor import shown_probability
+from verify.unknowns import UNKNOWNS, Unknown
 
 __all__ = [
     "AprioriSolution",
@@ -40,12 +41,8 @@ __all__ = [
     "factors_of",
     "ratios_of",
     "solve",
-    "solve_label_scale",
-    "solve_output_scale",
-    "solve_width",
 ]
 
-UNKNOWNS = ("width", "output_scale", "label_scale")
 CLOSE = Fraction(1, 1 << 10)  # a threshold for a given step is found to this relative precision, or to neighbors
 MOST_DOUBLINGS = 60  # from the threshold of the free step, for a step that is given
 SCALE_STEPS = 4  # to a doubling, where the certified scales may be an interval
@@ -102,7 +99,7 @@ class _Ends:
 def solve(
     problem: Problem,
     data: Dataset,
-    unknown: Literal["width", "output_scale", "label_scale"],
+    unknown: Unknown,
     *,
     lambda0: Fraction | None = None,
     optimize: bool = False,
@@ -133,21 +130,6 @@ def solve(
     if given is not None:
         ends = _given_step_ends(question, ends, goal, given)
     return _solution(question, ends, goal, given)
-
-
-def solve_width(problem: Problem, data: Dataset, **options: Any) -> AprioriSolution:
-    """``solve`` for the width."""
-    return solve(problem, data, "width", **options)
-
-
-def solve_output_scale(problem: Problem, data: Dataset, **options: Any) -> AprioriSolution:
-    """``solve`` for the output scale alpha."""
-    return solve(problem, data, "output_scale", **options)
-
-
-def solve_label_scale(problem: Problem, data: Dataset, **options: Any) -> AprioriSolution:
-    """``solve`` for the label scale; the square losses only."""
-    return solve(problem, data, "label_scale", **options)
 
 
 def ratios_of(hidden: tuple[int, ...]) -> tuple[int, ...]:

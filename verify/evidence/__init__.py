@@ -1,1 +1,1 @@
-"""What theorems say about random weights and random points, counted on drawn ones."""
+"""The experiments behind `overparam experiments`: what each claim says beside what was measured."""

@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from verify.drawn.clopper_pearson import limits
+from verify.drawn.eigenvalue import CONFIDENCE, Curve
 from verify.evidence.assumption_results import Results, states_probability
-from verify.evidence.clopper_pearson import limits
 from verify.evidence.drawing import svg
-from verify.evidence.eigenvalue import CONFIDENCE, Curve
 from verify.figure import PROVEN
 
 STYLES = {"tanh": ("#0072b2", "o"), "softplus": ("#009e73", "s"), "relu": ("#cc79a7", "^")}

@@ -7,9 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from verify.drawn.clopper_pearson import OVERALL_RISK, limits, trials_needed
+from verify.drawn.eigenvalue import CONFIDENCE, EPSILONS, Curve
 from verify.evidence.assumption_results import Counted, Results, states_probability
-from verify.evidence.clopper_pearson import OVERALL_RISK, limits, trials_needed
-from verify.evidence.eigenvalue import CONFIDENCE, EPSILONS, Curve
+from verify.evidence.slopes import shown_limits
 from verify.result import versions
 from verify.rigor import decimal_above, decimal_below
 from verify.verdict import Verdict
@@ -128,7 +129,7 @@ def _assumption(results: Results) -> str:
         network, (first, last) = curve.problem.network, (curve.samples[0], curve.samples[-1])
         medians = (np.median(curve.ratios(sample)) for sample in (first, last))
         slope = curve.slope()
-        text = "–" if slope is None else f"{slope.estimate:.2f} [{slope.lower:.2f}, {slope.upper:.2f}]"
+        text = "–" if slope is None else f"{slope.estimate:.2f} {shown_limits(slope.lower, slope.upper)}"
         lines.append(
             f"| {results.problems[index][0]} | {network.activation} | {len(network.hidden)} | {curve.limit_value:.4g} | "
             f"{first.width} – {last.width} | {_arrow(f'{x:.3f}' for x in medians)} | "
@@ -165,7 +166,7 @@ def _arrow(items: Iterable[str]) -> str:
 def _probability(curve: Curve, number: int, epsilon: Fraction) -> str:
     count = curve.at_least(curve.samples[number], epsilon)
     ends = limits(count, CONFIDENCE)
-    return f"{count.frequency:.2f} [{float(ends.lower):.2f}, {float(ends.upper):.2f}]"
+    return f"{count.frequency:.2f} {shown_limits(float(ends.lower), float(ends.upper))}"
 
 
 def _not_seen(results: Results) -> str:

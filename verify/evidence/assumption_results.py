@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 from verify.data import Dataset, load_data
+from verify.drawn.clopper_pearson import shared_confidence
+from verify.drawn.eigenvalue import Curve, at_width, chernoff_frequencies, eigenvalue_curve, smallest_eigenvalues
+from verify.drawn.events import event_frequencies, moment_frequencies
+from verify.drawn.frequencies import Frequency, seeds_of
 from verify.evidence.assumption_grid import DATA, LAWS, Grid
-from verify.evidence.clopper_pearson import shared_confidence
-from verify.evidence.eigenvalue import Curve, at_width, chernoff_frequencies, eigenvalue_curve, smallest_eigenvalues
-from verify.evidence.events import event_frequencies, moment_frequencies
-from verify.evidence.frequencies import Frequency, seeds_of
 from verify.evidence.team import Team
 from verify.problem import Problem, problem_from_mapping
 from verify.verdict import Verdict, counted

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from verify.data import load_data
+from verify.drawn.clopper_pearson import OVERALL_RISK, Count, limits, trials_needed
+from verify.drawn.eigenvalue import CONFIDENCE, EPSILONS, QUANTILES, Curve, WidthSample, at_width
 from verify.evidence.assumption_results import Counted, Results, describe, states_probability
-from verify.evidence.clopper_pearson import OVERALL_RISK, Count, limits, trials_needed
-from verify.evidence.eigenvalue import CONFIDENCE, EPSILONS, QUANTILES, Curve, WidthSample, at_width
 from verify.result import finite
 from verify.rigor import decimal_above, decimal_below, float_above
 

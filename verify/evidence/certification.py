@@ -17,9 +17,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from verify.certificate_record import Certificate
+from verify.drawn.frequencies import seeds_of
 from verify.evidence.drawing import against_width, marks, svg
 from verify.evidence.findings import Experiment, Findings
-from verify.evidence.frequencies import seeds_of
 from verify.evidence.slopes import DRAWS, slope_over_draws, text_of
 from verify.evidence.tabulated import (
     COUNTS,
@@ -139,7 +139,7 @@ def figures(rows: Sequence[Row]) -> dict[str, bytes]:
 
 
 def _draw(rows: Sequence[Row], panels: Sequence[tuple[str, str]], threshold: float | None) -> bytes:
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (column, label) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for number, (points, layers) in enumerate(distinct(rows, "points", "layers")):
             some = chosen(rows, points=points, layers=layers)
@@ -151,7 +151,8 @@ def _draw(rows: Sequence[Row], panels: Sequence[tuple[str, str]], threshold: flo
         against_width(axes, label)
         if threshold is not None and column == "q_start":
             axes.axhline(threshold, color="#d55e00", linewidth=1.8, label="certified below")
-        axes.legend(frameon=False, fontsize=7)
+    handles = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles, frameon=False, fontsize=8, loc="outside right center")
     return svg(figure)
 
 

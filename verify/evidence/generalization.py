@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from verify.drawn.frequencies import seeds_of
 from verify.evaluated_losses import clipped_loss
 from verify.evidence.drawing import line, marks, svg
 from verify.evidence.findings import Experiment, Findings
-from verify.evidence.frequencies import seeds_of
 from verify.evidence.tabulated import (
     COUNTS,
     Row,
@@ -34,6 +35,7 @@ from verify.evidence.team import Team
 from verify.generalization import Generalization, Judge, certified_distance
 from verify.held_out import held_out
 from verify.problem import problem_from_mapping
+from verify.rigor import decimal_above, decimal_below
 from verify.setup import prepare
 
 LARGEST = 0.5
@@ -139,7 +141,7 @@ def figures(rows: Sequence[Row]) -> dict[str, bytes]:
         widest = chosen(some, width=widths_of(some)[-1])
         for number, (column, style) in enumerate((("linear_term", "-"), ("curvature_term", "--"), ("deviation_term", ":"))):
             line(axes[1], points, by_draw(widest, column, points, "points"), number, column.replace("_", " "), style)
-        axes[0].set_title(f"{data}, after {steps} steps", fontsize=9)
+        axes[0].set_title(f"{data.replace('_', ' ')}, after {steps} steps", fontsize=9)
         axes[1].set_title(f"terms of the bound at width {widths_of(some)[-1]}", fontsize=9)
         for one in axes:
             _finish(one)
@@ -229,7 +231,8 @@ def _words(rows: Sequence[Row]) -> str:
     place = f"{best['data']}, n = {best['points']}, width {best['width']}, {best['steps']} steps"
     said = "below" if not best["vacuous"] else "not below"
     words = (
-        f"The smallest bound is {best['bound']:.4g}, {said} b = {LARGEST:g} ({place}; held-out loss {best['test_loss']:.3g}). "
+        f"The smallest bound is {decimal_above(Fraction(best['bound']), 4)}, {said} b = {LARGEST:g} "
+        f"({place}; held-out loss {best['test_loss']:.3g}). "
         f"{sum(not row['vacuous'] for row in rows)} of {len(rows)} judgments are not vacuous. Each bound holds with probability "
         f"{1 - FAILURE_PROBABILITY:g} by itself; one picked from K for its size with K times the risk."
     )
@@ -239,7 +242,7 @@ def _words(rows: Sequence[Row]) -> str:
     ratio = min(row["certified_bound"] / row["bound"] for row in certified)
     return (
         f"{words} {len(certified)} judgments have a radius certified at the start as well; the bound with it is "
-        f"at least {ratio:.3g} "
+        f"at least {decimal_below(Fraction(ratio), 3)} "
         "times that with the measured radius."
     )
 
@@ -253,8 +256,8 @@ def _not_seen(rows: Sequence[Row]) -> str:
         lines.append(f"* A bound below b: vacuous in {len(vacuous)} of {len(rows)} judgments{far}.")
     idle = sum(row["transport_vacuous"] for row in rows)
     lines.append(f"* A transport bound (H2) below b: vacuous in {idle} of {len(rows)} judgments.")
-    least = min((row["bound_of_gap"] / abs(row["gap"]) for row in rows if row["gap"]), default=float("nan"))
-    lines.append(f"* A tight bound: it exceeds the measured |gap| by a factor of {least:.2g} at least.")
+    least = min((row["bound_of_gap"] / abs(row["gap"]) for row in rows if row["gap"]), default=0.0)
+    lines.append(f"* A tight bound: it exceeds the measured |gap| by a factor of {decimal_below(Fraction(least), 2)} at least.")
     lines.append(
         "* That rows are independent draws from one law: assumed. Failures of H1 are rare by design, and a few "
         "draws from one data set "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from verify.evidence.frequencies import seeds_of
+from verify.drawn.frequencies import seeds_of
 from verify.evidence.slopes import DRAWS
 from verify.evidence.tabulated import Row, distinct, in_words
 from verify.evidence.team import Team

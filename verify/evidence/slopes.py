@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verify.evidence.clopper_pearson import median_limits
+from verify.drawn.clopper_pearson import median_limits
 from verify.verdict import Verdict
 
 Array = NDArray[np.float64]
@@ -39,7 +40,17 @@ class Slope:
         return self.lower <= value <= self.upper
 
     def __str__(self) -> str:
-        return f"{self.estimate:.2f} [{self.lower:.2f}, {self.upper:.2f}]"
+        return f"{self.estimate:.2f} {shown_limits(self.lower, self.upper)}"
+
+
+def shown_limits(lower: float, upper: float) -> str:
+    """An interval to two places, rounded outward."""
+    hundredth = Decimal("0.01")
+    ends = []
+    for end, rounding in ((lower, ROUND_FLOOR), (upper, ROUND_CEILING)):
+        # + 0 because there is no negative zero in a table.
+        ends.append(str(Decimal(end).quantize(hundredth, rounding) + 0) if math.isfinite(end) else str(end))
+    return f"[{ends[0]}, {ends[1]}]"
 
 
 def slope_over_draws(

@@ -55,8 +55,10 @@ def standard_residuals(setup: Setup, theta0: Theta, layer_steps: Sequence[float]
                 if layer:
                     delta = slopes[layer - 1] * (weights[layer].T @ delta)
                 if a.trained[layer]:
-                    weights[layer] = weights[layer] - layer_steps[layer] * gradient
-            if not all(np.isfinite(weight).all() for weight in weights):
+                    gradient *= layer_steps[layer]
+                    weights[layer] -= gradient
+            # The sum is not finite if a weight is not, for a fifth less time than a mask; if it overflows all is lost as well.
+            if not all(math.isfinite(weight.sum()) for weight in weights):
                 return np.array([*found, math.inf])
 
 

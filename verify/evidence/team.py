@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from verify.errors import ProblemError
-from verify.evidence.progress import Progress, prefixed, silent
+from verify.progress import Progress, prefixed, silent
 
 Item = TypeVar("Item")
 Measured = TypeVar("Measured")
@@ -79,7 +79,6 @@ def team_of(workers: int, progress: Progress = silent) -> Iterator[Team]:
     try:
         yield Team(progress, executor)
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - before:
             process.kill()
         raise

@@ -104,7 +104,7 @@ def figures(rows: Sequence[Row]) -> dict[str, bytes]:
 
 
 def _curves(axes: Axes, rows: Sequence[Row]) -> None:
-    """The median residual after the run against the step, a thin trace a width, its minimum marked."""
+    """The median residual after the run against the step, a thin trace a width; marked: the medians of the draws' minima."""
     some = [row for row in chosen(rows, section="curve") if row.get("residual") is not None]
     widths = widths_of(some)
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(widths)))
@@ -115,8 +115,12 @@ def _curves(axes: Axes, rows: Sequence[Row]) -> None:
             continue
         x, y = np.array(points).T
         axes.plot(x, y, "-", color=color, linewidth=1, label=f"width {width}")
-        axes.plot(x[np.argmin(y)], y.min(), "v", color=color, markersize=7, markeredgecolor="black", markeredgewidth=0.6)
-    axes.set(xscale="log", yscale="log", xlabel="step", ylabel="residual after the run")
+        known = [row for row in chosen(rows, section="run", width=width) if row.get("best_step") is not None]
+        if known:
+            least = (float(np.median([row[name] for row in known])) for name in ("best_step", "best_residual"))
+            axes.plot(*least, "v", color=color, markersize=7, markeredgecolor="black", markeredgewidth=0.6)
+    axes.set(yscale="log", xlabel="step", ylabel="residual after the run")
+    axes.set_xscale("log", base=2)
     axes.minorticks_off()
     axes.margins(y=0.25)  # room for the legend
     axes.grid(alpha=0.25)
@@ -131,7 +135,7 @@ def _steps(axes: Axes, rows: Sequence[Row]) -> None:
         start = all(row.get("certified_at") == 0 for row in rows)
         label = "certified at the start" if start else "1/(LΛ) at certification"
         line(axes, widths, by_draw(rows, "certified_step", widths), 3, label, "-" if start else "--")
-        line(axes, widths, by_draw(rows, "limit_step", widths), 5, "1/(L λ_max(K_∞))", ":")
+        line(axes, widths, by_draw(rows, "limit_step", widths), 5, r"$1/(L\,\lambda_{\max}(K_\infty))$", ":")
     against_width(axes, "step")
     low, high = axes.get_ylim()
     axes.set_ylim(low / 1.15, high * (high / low) ** 0.55)  # room for the legend
@@ -171,7 +175,7 @@ A slope against the logarithm of the width is the median over the draws, with li
         run,
         "## What was seen",
         _slopes(rows, runs, slopes),
-        "![Residual after the run against the step; minima marked](transfer.svg)",
+        "![Median residual after the run against the step; marked: medians of the best step and its residual](transfer.svg)",
         "![Best step, largest stable step and certified step against width](transfer_steps.svg)",
         _certified(runs),
         _not_seen(runs, slopes),

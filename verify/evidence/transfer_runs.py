@@ -13,7 +13,7 @@ import numpy as np
 from numerics.norms import symmetric_eigenvalues
 from verify.apriori.step import limit_of_step
 from verify.certificate_record import Certificate
-from verify.evidence.frequencies import seeds_of
+from verify.drawn.frequencies import seeds_of
 from verify.evidence.slopes import Array
 from verify.evidence.standard import standard_kernel_largest, standard_residuals
 from verify.evidence.tabulated import COUNTS, Row, in_words

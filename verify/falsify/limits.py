@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 from flint import arb
-from numpy.typing import NDArray
 
+from numerics.roundoff import UNIT_ROUNDOFF
 from theorems.arithmetic import BallArithmetic, working_precision
 from theorems.catalogue import theorem as catalogued
 from theorems.records import Claim, Role, Theorem, evaluate_expression
 from verify.falsify import bowls
 from verify.falsify.bulk import BULK
+from verify.falsify.certified_runs import Array, Values, certified_symbols, of_one_size, sides_over
 from verify.falsify.composite import COMPOSITE
 from verify.falsify.coordinates import Point, Shape, admitted, drawn, names, point, ranges
 from verify.falsify.descent import map_in_balls, norm_in_balls
@@ -31,9 +32,6 @@ from verify.falsify.instances import CompositeInstance, broken_premises
 from verify.falsify.limit_scripts import limit_script
 from verify.falsify.promises import Outcome, evaluate, examined_in_balls, met, surely_met
 from verify.falsify.quadratic_maps import Maps, lengths, nearest_in_balls, nearest_in_bulk, solved
-
-Array = NDArray[np.float64]
-Values = dict[str, Array]
 
 LOSSES = ("square", "loose", "quadratic", "log-cosh", "pseudo-Huber")
 GIVEN = {"L", "mu", "lambda0", "lambda_max", "beta", "eta", "R", "s0", "Lambda", "rbar"}
@@ -44,7 +42,6 @@ LEAST_QUOTIENT = -4.0  # of the logit of q: below, -ln(1 - t) - t loses its digi
 NEARLY = 1e-9  # of |theta_inf|: its error where a search uses it
 SURELY = 1e-16  # of rbar: the rest of the path where something is decided
 PRECISIONS = (384, 1024)
-UNIT = 2.0**-53
 
 
 def tests(theorem: Theorem) -> bool:
@@ -132,31 +129,25 @@ def _tightness(theorem: Theorem, claim: Claim, known: Values, errors: Values) ->
     used, allowed = sides(known)
     moved = {name: known[name] + errors[name] for name in errors}
     shifted, widened = sides(evaluate(theorem, {**known, **moved}, BULK)[0])
-    noise = np.abs(shifted - used) + np.abs(widened - allowed) + 8 * UNIT * (np.abs(used) + np.abs(allowed))
+    noise = np.abs(shifted - used) + np.abs(widened - allowed) + 8 * UNIT_ROUNDOFF * (np.abs(used) + np.abs(allowed))
     room = allowed + noise
     return np.where(room > 0, np.maximum((used - noise) / room, 0.0), np.nan)
 
 
 def measured(items: Sequence[CompositeInstance]) -> tuple[Values, Values]:
     """Theorem A's symbols and constants and the quantities of B1 to B5, (B, 1), and the errors of the latter; NaN: not known."""
-    exact = [item.exact_values() for item in items]
-    values = {
-        name: np.array([[float(row[name])] for row in exact]) for name in ("L", "mu", "lambda0", "lambda_max", "beta", "eta", "R")
-    }
+    values = certified_symbols(items)
     values |= {name: np.full((len(items), 1), np.nan) for name in (*MEASURED, "s0")}
-    groups: dict[tuple[int, int], list[int]] = {}
-    for row, item in enumerate(items):
-        groups.setdefault((item.outputs, item.parameters), []).append(row)
     error = np.full((len(items), 1), np.nan)
     with np.errstate(all="ignore"):
-        for rows in groups.values():
+        for rows in of_one_size(items):
             own = {name: column[rows] for name, column in values.items()}
             found, error[rows] = _measured_alike([items[row] for row in rows], own)
             for name, column in found.items():
                 values[name][rows] = column
         values = certifier().evaluate_constants(values, BULK)
-    rounding = 64 * UNIT * values["travelled"]
-    short = rounding * (values["deviation"] / values["travelled"] + 4 * UNIT)  # the excess is a product with u - v
+    rounding = 64 * UNIT_ROUNDOFF * values["travelled"]
+    short = rounding * (values["deviation"] / values["travelled"] + 4 * UNIT_ROUNDOFF)  # the excess is a product with u - v
     errors = dict.fromkeys(("outside", "travelled", "deviation"), error + rounding)
     return values, {**errors, "excess": error + short}
 
@@ -175,7 +166,7 @@ def _measured_alike(items: list[CompositeInstance], values: Values) -> tuple[Val
     # One Newton step; its error is of second order in what was left (POLISHED of theorems.lemmas.implicit), and rounding.
     jacobian, floor = maps.jacobian(theta), np.sqrt(known["lambda_floor"])
     theta = theta - np.einsum("bij,bi->bj", jacobian, solved(jacobian, maps.value(theta)))
-    error = values["beta"] * left**2 / (np.sqrt(2) * floor) + 4 * STEPS * UNIT * known["rbar"]
+    error = values["beta"] * left**2 / (np.sqrt(2) * floor) + 4 * STEPS * UNIT_ROUNDOFF * known["rbar"]
     length = lengths(theta)
     theta[~(error <= NEARLY * length).ravel()] = np.nan
     star = nearest_in_bulk(maps, theta)
@@ -256,14 +247,7 @@ def samples(theorem: Theorem, points: Sequence[Point]) -> Values:
 
 def sides(theorem: Theorem, values: Values) -> Sides:
     """Margins and rooms at instances with these values."""
-    with np.errstate(all="ignore"):
-        known, margins = evaluate(theorem, values, BULK)
-        rooms = []
-        for claim in theorem.claims:
-            left, right = (np.ravel(evaluate_expression(side, known, BULK)) for side in (claim.measured, claim.bound))
-            rooms.append((left - right if claim.lower else right - left, np.abs(left) + np.abs(right)))
-    pairs = [(np.ravel(x), np.abs(np.ravel(x))) for x in margins.values()]
-    return Sides(met(theorem, margins).ravel(), pairs, rooms)
+    return sides_over(theorem, values, values["travelled"].shape)
 
 
 # Composite instances, moved and made simpler in the same way.

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 from flint import arb
-from numpy.typing import NDArray
 
+from numerics.roundoff import UNIT_ROUNDOFF
 from theorems.arithmetic import BallArithmetic, working_precision
 from theorems.catalogue import theorem as catalogued
 from theorems.records import Claim, Role, Theorem, evaluate_expression
 from theorems.statements.lazy import NEXT_SUM
 from verify.falsify.bulk import BULK
+from verify.falsify.certified_runs import Array, Values, certified_symbols, of_one_size, sides_over
 from verify.falsify.composite import COMPOSITE
 from verify.falsify.coordinates import Point, Shape, admitted, drawn, point
 from verify.falsify.descent import map_in_balls, norm_in_balls
@@ -32,13 +33,9 @@ from verify.falsify.limits import GIVEN, boxes, within
 from verify.falsify.promises import Outcome, evaluate, examined_in_balls, met, surely_met
 from verify.falsify.quadratic_maps import Maps
 
-Array = NDArray[np.float64]
-Values = dict[str, Array]
-
 MEASURED = {"theta_norm", "rho", "layer_change", "neuron_ratio", "linear_gap", "linear_sum"}
 STEPS = 80
 PRECISIONS = (256, 1024)
-UNIT = 2.0**-53
 
 
 def tests(theorem: Theorem) -> bool:
@@ -101,23 +98,17 @@ def measured(items: Sequence[CompositeInstance]) -> tuple[Values, Array]:
 
     Also roughly how far rounding carries them, (B, 1).
     """
-    exact = [item.exact_values() for item in items]
-    values = {
-        name: np.array([[float(row[name])] for row in exact]) for name in ("L", "mu", "lambda0", "lambda_max", "beta", "eta", "R")
-    }
+    values = certified_symbols(items)
     values["s0"] = np.array([[float(np.linalg.norm(item.target))] for item in items])
     values["theta_norm"] = np.ones_like(values["s0"])
     values |= {name: np.full((len(items), STEPS), np.nan) for name in MEASURED - {"theta_norm"}}
-    groups: dict[tuple[int, int], list[int]] = {}
-    for row, item in enumerate(items):
-        groups.setdefault((item.outputs, item.parameters), []).append(row)
     with np.errstate(all="ignore"):
-        for rows in groups.values():
+        for rows in of_one_size(items):
             own = {name: column[rows] for name, column in values.items() if column.shape[1] == 1}
             for name, column in _measured_alike([items[row] for row in rows], own).items():
                 values[name][rows] = column
         values = certifier().evaluate_constants(values, BULK)
-    return values, 64 * UNIT * np.maximum(values["s0"], values["rbar"])
+    return values, 64 * UNIT_ROUNDOFF * np.maximum(values["s0"], values["rbar"])
 
 
 def _measured_alike(items: list[CompositeInstance], values: Values) -> Values:
@@ -207,18 +198,8 @@ def samples(theorem: Theorem, points: Sequence[Point]) -> Values:
 
 
 def sides(theorem: Theorem, values: Values) -> Sides:
-    """Margins and rooms at instances with these values, flattened over steps."""
-    shape = values["rho"].shape
-    with np.errstate(all="ignore"):
-        known, margins = evaluate(theorem, values, BULK)
-        rooms = []
-        for claim in theorem.claims:
-            left, right = (
-                np.broadcast_to(evaluate_expression(side, known, BULK), shape).ravel() for side in (claim.measured, claim.bound)
-            )
-            rooms.append((right - left, np.abs(left) + np.abs(right)))
-        flat = {name: np.broadcast_to(margin, shape).ravel() for name, margin in margins.items()}
-    return Sides(met(theorem, flat), [(x, np.abs(x)) for x in flat.values()], rooms)
+    """Margins and rooms at instances with these values."""
+    return sides_over(theorem, values, values["rho"].shape)
 
 
 # Composite instances, moved and made simpler in the same way.

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from theorems.apriori.blueprint import blueprint
 from theorems.apriori.constants import Prior, initial, quantities, quotient
 from theorems.apriori.data import Moments, beta_on_ball
 from theorems.apriori.eigenvalue import Chernoff, Granted
@@ -26,6 +25,7 @@ from theorems.apriori.scale import with_label_scale, with_output_scale
 from theorems.apriori.threshold import at_width, monotone_from
 from theorems.arithmetic import FLOAT
 from theorems.records import Claim, Theorem
+from verify.falsify.prior_shapes import moments_of_size, plan_of_unit_width
 from verify.falsify.prior_steps import KINDS, asked
 from verify.falsify.priors import PriorInstances, PriorPoint, Values, family, relative_noise, undefined, with_field
 from verify.falsify.promises import Outcome, evaluate
@@ -60,16 +60,7 @@ class Network:
 
     def prior(self) -> Prior:
         """The network at m = 1."""
-        plan = blueprint(
-            (2, *self.ratios, 1),
-            slope=Fraction(self.slope),
-            curvature=Fraction(self.curvature),
-            points=3,
-            weight_scale=Fraction(self.sigma_w),
-            bias_scale=Fraction(self.sigma_b),
-            trained=self.trained,
-            output_layer="gaussian" if self.gaussian else "signs",
-        )
+        plan = plan_of_unit_width(self)
         lambda0 = Fraction(self.lambda0)
         return Prior(
             plan,
@@ -111,7 +102,7 @@ def _network(kind: Any, vector: tuple[float, ...], residual: float = 1.0) -> Net
         sigma_b=sigma_b if bias else 0.0,
         slope=slope,
         curvature=curvature,
-        moments=tuple(size ** (2 * j) for j in range(1, len(ratios) + 2)),
+        moments=moments_of_size(size, len(ratios) + 1),
         smoothness=max(mu, mu * condition),
         mu=mu,
         residual=residual,

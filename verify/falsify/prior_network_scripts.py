@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from theorems.activations import activation
-from theorems.grammar import S
 from theorems.records import Claim, Theorem
-from verify.falsify.scripts import constants, elementary, head, tail
+from verify.falsify.scripts import constants, head, passes, tail
 
-_NETWORK = '''
-sizes, trained, sigma_b = {sizes!r}, {trained!r}, {bias_scale!r}
+_NETWORK = """
+sizes, trained = {sizes!r}, {trained!r}
+sigma_w, sigma_b, alpha = 1.0, {bias_scale!r}, 1.0
 theta0 = np.array({theta!r})
 displacement = np.array({displacement!r})
 x = np.array({inputs!r}).T
@@ -24,45 +23,16 @@ L, mu, step_share = {smoothness!r}, {mu!r}, {step_share!r}
 beta, lambda_max = {beta!r}, {lambda_max!r}
 
 
-def phi(s):
-    return {phi}
+{passes}
 
-
-def slope(s):
-    return {slope} + 0 * s
-
-
-def derivative(theta):
-    """DF on the trained layers: (n, trained parameters)."""
-    at, h, zs, hs, weights = 0, x, [], [], []
-    for l in range(layers):
-        rows, columns = sizes[l + 1], sizes[l]
-        weights.append(theta[at : at + rows * columns].reshape(rows, columns))
-        at += rows * columns
-        hs.append(h)
-        z = weights[-1] @ h / np.sqrt(columns)
-        if sigma_b:
-            z, at = z + sigma_b * theta[at : at + rows, None], at + rows
-        zs.append(z)
-        h = phi(z)
-    delta, blocks = np.ones_like(zs[-1]), []
-    for l in range(layers - 1, -1, -1):
-        if trained[l]:
-            parts = (delta[:, None] * hs[l][None] / np.sqrt(sizes[l])).reshape(-1, n)
-            blocks.insert(0, np.vstack([parts, sigma_b * delta]) if sigma_b else parts)
-        if l:
-            delta = slope(zs[l - 1]) * (weights[l].T @ delta / np.sqrt(sizes[l]))
-    return np.vstack(blocks).T / np.sqrt(n)
-
-
-J0, J1 = derivative(theta0), derivative(theta0 + displacement)
+(_, J0), (_, J1) = run(theta0), run(theta0 + displacement)
 eigenvalues = np.linalg.eigvalsh(J0 @ J0.T)
 lambda0, kernel_top = eigenvalues[0], eigenvalues[-1]
 rho = np.linalg.norm(displacement)
 jacobian_drift, jacobian_square = np.linalg.norm(J1 - J0, 2), np.linalg.norm(J1, 2) ** 2
 rbar = 2 * s0 / sqrt(lambda0) / (1 + sqrt(1 - 2 * beta * s0 / lambda0))  # of Theorem A-square
 
-'''
+"""
 
 _DESCENT = """
 k0_used = 1 - step_share * eta * (L * (sqrt(lambda_max) + beta * R) ** 2 + beta * sqrt(L * mu) * s0) / 2  # of Theorem A0
@@ -76,10 +46,8 @@ def network_script(theorem: Theorem, item: Any, known: Mapping[str, Any], claim:
 
     The recursions themselves are not in it: beta and lambda_max stand there as numbers.
     """
-    chosen = activation(item.network.activation)
-    phi, slope = (elementary(formula.subs(S, "s")) for formula in (chosen.expression, chosen.derivative))
     numbers = {name: float(known[name]) for name in ("beta", "lambda_max")}
-    body = _NETWORK.format(**as_json(item), **numbers, phi=phi, slope=slope)
+    body = _NETWORK.format(**as_json(item), **numbers, passes=passes(item.network.activation))
     return head(theorem, claim) + body + constants(theorem) + _DESCENT + tail(claim, step)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from theorems.apriori.constants import flow_quotient
 from theorems.arithmetic import FLOAT
 from theorems.catalogue import theorem as catalogued
 from theorems.records import Claim, Theorem
@@ -88,7 +89,7 @@ def _applies(item: StepInstance, step: float) -> bool:
     gain = 1 - step * (item.smoothness * root**2 + item.beta * math.sqrt(item.smoothness * item.mu) * item.residual) / 2
     if gain <= 0:
         return False
-    q = 2 * item.beta * item.residual / (gain * item.lambda0)
+    q = flow_quotient(item.beta, item.residual, gain * item.lambda0)
     return q < min(1.0, item.target) and 2 * item.residual / (gain * math.sqrt(item.lambda0)) / (1 + math.sqrt(1 - q)) < item.radius
 
 
@@ -179,7 +180,7 @@ def _literal(value: Any) -> str:
 
 
 def _described(item: StepInstance) -> str:
-    q = 2 * item.beta * item.residual / item.lambda0
+    q = flow_quotient(item.beta, item.residual, item.lambda0)
     return f"q {q:.4g}, R {item.radius:.4g}, steps {item.certified:.4g} and {item.refused:.4g}; {item.kind} at {item.step:.4g}"
 
 

@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theorems.apriori.blueprint import blueprint
-from theorems.apriori.constants import Prior, initial, jacobian_square, path_radius, quantities, quotient
+from theorems.apriori.constants import Prior, flow_quotient, initial, jacobian_square, path_radius, quantities, quotient
 from theorems.apriori.data import Moments
 from theorems.apriori.eigenvalue import Granted
 from theorems.apriori.threshold import at_width, monotone_from
 from theorems.arithmetic import FLOAT
 from theorems.records import Claim, Theorem
+from verify.falsify.prior_shapes import moments_of_size, plan_of_unit_width
 from verify.falsify.priors import PriorInstances, PriorPoint, Values, family, relative_noise, undefined, with_field
 from verify.falsify.promises import Outcome, evaluate
 from verify.falsify.scripts import constants, head, tail
@@ -181,16 +182,7 @@ class TransferInstance:
 
     def prior(self) -> Prior:
         """The network at m = 1."""
-        plan = blueprint(
-            (2, *self.ratios, 1),
-            slope=Fraction(self.slope),
-            curvature=Fraction(self.curvature),
-            points=3,
-            weight_scale=Fraction(self.sigma_w),
-            bias_scale=Fraction(self.sigma_b),
-            trained=self.trained,
-            output_layer="gaussian" if self.gaussian else "signs",
-        )
+        plan = plan_of_unit_width(self)
         moments, loss = Moments(tuple(map(Fraction, self.moments))), Fraction(self.smoothness)
         known, delta = Granted(Fraction(self.lambda0)), Fraction(self.delta)
         return Prior(plan, moments, Fraction(self.residual), known, delta, smoothness=loss, mu=loss)
@@ -236,7 +228,7 @@ def _transfer(theorem: Theorem, point: PriorPoint) -> TransferInstance:
         sigma_b=sigma_b if bias else 0.0,
         slope=slope,
         curvature=curvature,
-        moments=tuple(size ** (2 * j) for j in range(1, len(ratios) + 2)),
+        moments=moments_of_size(size, len(ratios) + 1),
         smoothness=loss,
         residual=y,
         lambda0=lambda0,
@@ -270,7 +262,7 @@ def _at(prior: Prior, target: Fraction, arithmetic: Any) -> tuple[Any, Any]:
     at = initial(prior, arithmetic)
     radius = path_radius(at, target, arithmetic)
     values = quantities(prior, radius, arithmetic, at)
-    return 2 * values["beta"] * at.s0 / at.lambda0, jacobian_square(values, arithmetic)
+    return flow_quotient(values["beta"], at.s0, at.lambda0), jacobian_square(values, arithmetic)
 
 
 def _simpler_transfers(item: TransferInstance, found: Outcome) -> Iterator[TransferInstance]:

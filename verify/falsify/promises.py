@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from theorems.arithmetic import BallArithmetic
 from theorems.catalogue import theorem as catalogued
-from theorems.records import Claim, Hypothesis, Role, Scope, Theorem, evaluate_expression
+from theorems.records import Claim, Hypothesis, Role, Scope, Theorem, evaluate_expression, is_met
 from theorems.statements.composite import conserved_path
 from theorems.statements.inexact import S, c2, floor_k, gradient_error, q_k, rate_k, rbar_k, steps_covered
 from theorems.statements.notation import (
@@ -118,7 +118,7 @@ def met(theorem: Theorem, margins: Mapping[str, Array]) -> NDArray[np.bool_]:
     """Which rows satisfy every hypothesis, in floats; a NaN margin satisfies nothing."""
     strict = strict_margins(theorem)
     shape = np.broadcast_shapes(*(np.shape(margin) for margin in margins.values()))
-    good = [np.broadcast_to(margin > 0 if strict[name] else margin >= 0, shape) for name, margin in margins.items()]
+    good = [np.broadcast_to(is_met(margin, strict[name]), shape) for name, margin in margins.items()]
     return np.asarray(np.all(good, axis=0))
 
 
@@ -126,7 +126,7 @@ def surely_met(theorem: Theorem, margins: Mapping[str, Any]) -> bool | None:
     """Whether every margin, a ball or an array of balls, is surely on its side (True), one surely is not (False), or neither."""
     strict = strict_margins(theorem)
     entries = [(entry, strict[name]) for name, margin in margins.items() for entry in np.ravel(margin)]
-    if all(entry > 0 or (not hard and entry >= 0) for entry, hard in entries):
+    if all(is_met(entry, hard) for entry, hard in entries):
         return True
     return False if any(entry < 0 or (hard and entry.is_zero()) for entry, hard in entries) else None
 

@@ -9,13 +9,13 @@ import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import NDArray
 
+from numerics.roundoff import UNIT_ROUNDOFF
 from verify.falsify.descent import map_in_balls, norm_in_balls
 from verify.falsify.instances import CompositeInstance
 
 Array = NDArray[np.float64]
 
 NEAREST_STEPS = 80
-UNIT = 2.0**-53
 BOXES = (-300, -280, -260, -240, -200, -160, -120)  # half-widths 2^e tried for a box around the nearest solution, relative
 
 
@@ -64,7 +64,7 @@ def nearest_in_bulk(maps: Maps, start: Array) -> Array:
         right = np.einsum("bij,bj->bi", jacobian, theta) - maps.value(theta)
         step = np.einsum("bij,bi->bj", jacobian, solved(jacobian, right)) - theta
         theta = theta + step
-    theta[~(lengths(step) <= 64 * UNIT * lengths(theta)).ravel()] = np.nan
+    theta[~(lengths(step) <= 64 * UNIT_ROUNDOFF * lengths(theta)).ravel()] = np.nan
     return theta
 
 

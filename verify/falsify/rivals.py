@@ -14,7 +14,7 @@ from typing import Any
 import sympy
 
 from theorems.arithmetic import BALL
-from theorems.records import Hypothesis, Strength, Theorem, evaluate_expression
+from theorems.records import Hypothesis, Strength, Theorem, evaluate_expression, is_met
 from theorems.statements.notation import L, eta, gap, gap_next, mu
 
 
@@ -81,4 +81,4 @@ def dominated(theorem: Theorem) -> Domination | None:
 
 def _is_met(hypothesis: Hypothesis, known: dict[str, Any]) -> bool:
     margin = evaluate_expression(hypothesis.margin, known, BALL)
-    return bool(margin > 0 if hypothesis.strict else margin >= 0)
+    return bool(is_met(margin, hypothesis.strict))

@@ -11,6 +11,8 @@ from typing import Any
 import sympy
 from sympy.printing.numpy import NumPyPrinter
 
+from theorems.activations import activation
+from theorems.grammar import S
 from theorems.records import Claim, Theorem
 from verify.falsify.promises import certifier, reference
 
@@ -224,18 +226,7 @@ def nearest_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> str:
     return head(theorem, claim) + composite_data(item) + _NEAREST.format(solution=solution) + constants(theorem) + tail(claim, step)
 
 
-_NETWORK = '''
-sizes, sigma_w, sigma_b, alpha = {sizes!r}, {weight_scale!r}, {bias_scale!r}, {output_scale!r}
-trained = {trained!r}
-theta0 = np.array({theta!r})
-displacement = np.array({displacement!r})
-x = np.array({inputs!r}).T
-n, layers = x.shape[1], len(sizes) - 1
-# The recursion E1-E4 of overparam on the ball of radius R = {reach!r} |displacement|, in floats: constants of this network.
-beta, D = {beta!r}, {drift!r}
-
-
-def phi(s):
+_PASSES = '''def phi(s):
     return {phi}
 
 
@@ -264,7 +255,20 @@ def run(theta):
         if l:
             delta = slope(zs[l - 1]) * (sigma_w / np.sqrt(sizes[l]) * weights[l].T @ delta)
     return zs, alpha * np.vstack(blocks).T / np.sqrt(n)
+'''
 
+_NETWORK = """
+sizes, sigma_w, sigma_b, alpha = {sizes!r}, {weight_scale!r}, {bias_scale!r}, {output_scale!r}
+trained = {trained!r}
+theta0 = np.array({theta!r})
+displacement = np.array({displacement!r})
+x = np.array({inputs!r}).T
+n, layers = x.shape[1], len(sizes) - 1
+# The recursion E1-E4 of overparam on the ball of radius R = {reach!r} |displacement|, in floats: constants of this network.
+beta, D = {beta!r}, {drift!r}
+
+
+{passes}
 
 (z0, J0), (z1, J1) = run(theta0), run(theta0 + displacement)
 rho = rbar = np.linalg.norm(displacement)
@@ -277,18 +281,14 @@ jacobian_drift = np.linalg.norm(J1 - J0, 2)
 kernel_drift = np.linalg.norm(J1 @ J1.T - J0 @ J0.T, 2)
 lambda_min_k = max(np.linalg.eigvalsh(J1 @ J1.T)[0], 0)
 
-'''
+"""
 
 
 def network_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> str:
     """The program for a displaced network. The recursion itself is not in it: its beta and D_l stand there as numbers."""
-    from theorems.activations import activation
-    from theorems.grammar import S
     from verify.falsify.displaced import bounds_in_floats
 
-    chosen, a, bounds = activation(item.activation), item.architecture, bounds_in_floats(item)
-    s = sympy.Symbol("s")
-    formulas = [elementary(expression.subs(S, s)) for expression in (chosen.expression, chosen.derivative)]
+    a, bounds = item.architecture, bounds_in_floats(item)
     body = _NETWORK.format(
         sizes=a.sizes,
         weight_scale=a.weight_scale,
@@ -301,13 +301,20 @@ def network_script(theorem: Theorem, item: Any, claim: Claim, step: int) -> str:
         reach=item.reach,
         beta=float(bounds.beta),
         drift=[[float(x) for x in row] for row in bounds.forward_drift],
-        phi=formulas[0],
-        slope=formulas[1],
+        passes=passes(item.activation),
     )
     return head(theorem, claim) + body + constants(theorem) + tail(claim, step)
 
 
-def elementary(expression: sympy.Expr) -> str:
+def passes(name: str) -> str:
+    """The forward and backward pass with an activation, as code; around it stand sizes, trained, sigma_w, sigma_b, alpha, x, n and
+    layers."""
+    chosen = activation(name)
+    phi, slope = (_elementary(formula.subs(S, sympy.Symbol("s"))) for formula in (chosen.expression, chosen.derivative))
+    return _PASSES.format(phi=phi, slope=slope)
+
+
+def _elementary(expression: sympy.Expr) -> str:
     """The expression with NumPy's names; NumPy has no error function, the standard library has."""
     text = str(NumPyPrinter().doprint(expression)).replace("numpy.", "np.")
     return text.replace("math.erf(", "erf(").replace("erf(", "np.vectorize(math.erf)(")

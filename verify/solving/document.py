@@ -16,7 +16,7 @@ from verify.output import as_text, verification_files, write_results
 from verify.problem import Problem
 from verify.result import certificate_json, finite, versions
 from verify.rigor import outward
-from verify.solving.factors import FactorRow, FactorTable, sentences, term_name
+from verify.solving.factors import FactorRow, FactorTable, sentences
 from verify.solving.solve import Solved
 from verify.solving.start import Probe, ratios
 
@@ -197,7 +197,7 @@ def _table_json(solved: Solved, table: FactorTable) -> dict[str, Any]:
         "rows": [_row_json(row) for row in table.rows],
         "no_a_priori_column": solved.table_reason or None,
         "beta_terms": [
-            {"layer": term.layer, "order": term.order, "name": term_name(term), "share": share} for term, share in table.terms
+            {"layer": term.layer, "order": term.order, "name": term.name, "share": share} for term, share in table.terms
         ],
         "sentences": sentences(table),
     }

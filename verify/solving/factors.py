@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from theorems.apriori.constants import Prior, quantities
+from theorems.apriori.constants import Prior, flow_quotient, quantities
 from theorems.apriori.eigenvalue import source_of
 from theorems.arithmetic import BALL, exactly, lower, upper, working_precision
 from theorems.ball import CurvatureTerm, curvature_terms_of, shares_of_beta
@@ -78,11 +78,11 @@ def factor_table(certificate: Certificate, prior: Prior | None) -> FactorTable |
         FactorRow(name, exactly(measured[name]), known.get(name), above)
         for name, above in (("beta", True), ("s_0", True), ("lambda0", False))
     ]
-    plain = 2 * rows[0].measured * rows[1].measured / rows[2].measured
+    plain = flow_quotient(*(row.measured for row in rows))
     q = exactly(measured["q"])
     if certificate.theorem is not None and certificate.theorem.id != "A-square":
         rows.append(FactorRow("L > mu", q / plain, None, True))
-    prior_q = 2 * known["beta"] * known["s_0"] / known["lambda0"] if known and known["lambda0"] > 0 else None
+    prior_q = flow_quotient(known["beta"], known["s_0"], known["lambda0"]) if known and known["lambda0"] > 0 else None
     rows.append(FactorRow("q", q, prior_q if len(rows) == 3 else None, True))
     shares = shares_of_beta(bounds)
     terms = tuple(zip(curvature_terms_of(point.signals.trained), shares, strict=True))
@@ -113,13 +113,6 @@ def _prior(prior: Prior, radius: Fraction) -> dict[str, Fraction]:
         return {"beta": upper(values["beta"]), "s_0": upper(values["s0"]), "lambda0": lower(values["lambda0"])}
 
 
-def term_name(term: CurvatureTerm) -> str:
-    """A term of beta in words."""
-    if term.order == 1:
-        return f"movement of W_{term.layer} against the first derivative of h_{term.layer - 1}"
-    return f"phi'' at layer {term.layer} against two first derivatives"
-
-
 def sentences(table: FactorTable) -> list[str]:
     """Which factor makes the a-priori answer worse, and which term makes beta."""
     found = []
@@ -133,5 +126,5 @@ def sentences(table: FactorTable) -> list[str]:
         loss = f"it makes q larger by the factor {row.ratio:.3g}" if math.isfinite(row.ratio) else "it is not known to be positive"
         found.append(f"{row.name} loses most before the weights are drawn: {loss} ({others})")
     if term is not None and term[1] > 0:
-        found.append(f"the largest term of beta at this initialization, {term[1]:.1%} of it: {term_name(term[0])}")
+        found.append(f"the largest term of beta at this initialization, {term[1]:.1%} of it: {term[0].name}")
     return found

@@ -13,7 +13,7 @@ from rich.text import Text
 from verify.report import shown_above, shown_below, shown_quotient, works_of
 from verify.rigor import shown_probability
 from verify.solving.document import statements_used
-from verify.solving.factors import FactorRow, FactorTable, sentences, term_name
+from verify.solving.factors import FactorRow, FactorTable, sentences
 from verify.solving.solve import Solved
 from verify.solving.start import Probe, ratios
 
@@ -207,7 +207,7 @@ def _terms(solved: Solved) -> Table:
     shown.add_column("term of beta")
     shown.add_column("share", justify="right", no_wrap=True)
     for term, share in solved.table.terms:
-        shown.add_row(term_name(term), f"{share:.1%}")
+        shown.add_row(term.name, f"{share:.1%}")
     prior = solved.prior
     for item in () if prior is None else prior.factors:
         if item.share is not None:

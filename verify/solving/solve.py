@@ -25,13 +25,13 @@ from verify.solving.start import (
     WIDTH_CLOSE,
     Stage,
     StartAnswer,
-    Unknown,
     is_within,
     problem_at,
     solvable,
     solve_at_start,
     unseen,
 )
+from verify.unknowns import Unknown
 from verify.verification import certify_only
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, get_args
 
 from numerics.network import Architecture
 from theorems.errors import InputError
@@ -37,11 +36,10 @@ from verify.problem import Problem
 from verify.rigor import Rigor
 from verify.setup import prepare
 from verify.solving.search import bracket
+from verify.unknowns import UNKNOWNS, Unknown
 from verify.weights import architecture_of
 
 Stage = Callable[[str], None]
-Unknown = Literal["width", "output_scale", "label_scale"]
-UNKNOWNS: tuple[Unknown, ...] = get_args(Unknown)
 MOST_WEIGHTS = 1 << 25
 FIRST_WEIGHTS = 1 << 22  # the first estimate comes from a network of at most so many
 WIDTH_CLOSE = 64  # a width is found to 1/64 of itself
@@ -211,11 +209,16 @@ def ratios(hidden: tuple[int, ...]) -> tuple[int, ...]:
 def problem_at(problem: Problem, unknown: Unknown, place: int) -> tuple[float, Problem]:
     """The value at a place of the search (m, or k), and the problem with it."""
     if unknown == "width":
-        return float(place), with_width(problem, place)
+        return float(place), _unjudged(with_width(problem, place))
     base = problem.network.output_scale if unknown == "output_scale" else problem.data.label_scale
     sign = 1 if unknown == "output_scale" else -1  # larger outputs and smaller labels are easier
     value = base if place == 0 else float(f"{base * 2.0 ** (sign * place / STEPS_PER_DOUBLING):.6g}")
-    return value, with_scale(problem, unknown, value)
+    return value, _unjudged(with_scale(problem, unknown, value))
+
+
+def _unjudged(problem: Problem) -> Problem:
+    """The problem without H1, whose loss, network and radii must be chosen without the sample; here they are chosen with it."""
+    return dataclasses.replace(problem, generalization=dataclasses.replace(problem.generalization, held_out=False))
 
 
 def with_width(problem: Problem, width: int) -> Problem:

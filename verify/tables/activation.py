@@ -50,9 +50,9 @@ def make(case: Mapping[str, Any]) -> Iterator[Entry]:
         yield Entry(name, symbol, *formula, Rounding.UP, "phi twice continuously differentiable", NORMALIZATION, SUPREMUM, bound)
     yield entry("at_zero", r"\phi(0)", known.value_at_zero(), lambda: of_ball(known.at_zero))
     yield entry("mean", r"E\phi(u)", mean, lambda: of_ball(known.mean))
-    yield entry("mean_square", r"E\phi(u)^2", square, lambda: of_ball(known.square))
+    yield entry("mean_square", r"E\phi(u)^2", square, known.mean_square)
     yield entry("variance", r"\mathrm{Var}\,\phi(u)", deviation, lambda: of_ball(known.deviation))
-    yield entry("slope_mean_square", r"E\phi'(u)^2", slope, lambda: of_ball(known.slope))
+    yield entry("slope_mean_square", r"E\phi'(u)^2", slope, known.slope_mean_square)
     yield entry("gain", r"1/\mathrm{sd}\,\phi(u)", _inverse_root(deviation), lambda: _reciprocal_root(known.deviation))
     root = _inverse_root(square)
     yield entry("second_moment_gain", r"1/\sqrt{E\phi(u)^2}", root, lambda: _reciprocal_root(known.square))
@@ -93,7 +93,7 @@ class _Moments:
 
     @functools.cached_property
     def leak(self) -> Fraction:
-        """phi(-1) = -leak of a rough activation, read off its form: E phi(u)^2 at variance 1 is (1 + leak^2)/2."""
+        """phi(-1) = -leak of a rough activation, read off its form."""
         words = {"relu": Fraction(0), "abs": Fraction(-1)}
         if self.dual.name in words:
             return words[self.dual.name]
@@ -139,8 +139,7 @@ class _Moments:
     def slope_bound(self) -> Value:
         """sup|phi'|; of a rough phi almost everywhere."""
         if self.record is None:
-            bound = max(Fraction(1), abs(self.leak))
-            return Value(bound, bound, note="phi' exists but at 0")
+            return _exact(max(Fraction(1), abs(self.leak)), "phi' exists but at 0")
         return _supremum(self.record.slope_bound)
 
     def curvature_bound(self) -> Value:
@@ -163,15 +162,23 @@ class _Moments:
             pair = Covariance(v, v, v, none, same=True) if same else Covariance(v, v, none, v * v)
             return form(pair, BALL)
 
+    @property
+    def half(self) -> Fraction:
+        """E phi'(u)^2 of a rough phi, half from each sign of u; E phi(u)^2 is that times the variance."""
+        return (1 + self.leak**2) / 2
+
     @functools.cached_property
     def square(self) -> Any:
         """E phi(u)^2."""
-        return self._dual(self.dual.value)
+        return self._dual(self.dual.value) if self.record is not None else BALL.numbers(self.half * self.variance)
 
-    @functools.cached_property
-    def slope(self) -> Any:
+    def mean_square(self) -> Value:
+        """The same, as it is printed."""
+        return of_ball(self.square) if self.record is not None else _exact(self.half * self.variance)
+
+    def slope_mean_square(self) -> Value:
         """E phi'(u)^2."""
-        return self._dual(self.dual.slope)
+        return of_ball(self._dual(self.dual.slope)) if self.record is not None else _exact(self.half)
 
     @functools.cached_property
     def mean(self) -> Any:
@@ -194,6 +201,10 @@ class _Moments:
         """Var phi(u)."""
         with working_precision():
             return self.square - self.mean * self.mean
+
+
+def _exact(x: Fraction, note: str = "") -> Value:
+    return Value(x, x, note=note)
 
 
 def _rough(leak: Fraction) -> sympy.Expr:

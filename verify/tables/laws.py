@@ -30,7 +30,6 @@ from verify.tables.records import Entry, Rounding, Value, missing, of_ball
 LARGEST_ORDER = MAX_INDEX  # so that moments of twice the order are computed too
 NORMALIZATION = "|x| is the Euclidean norm in R^d, not divided by d or by its root"
 _WANTED = 'the name of a law, or a table such as {name = "student", degrees_of_freedom = 9}'
-_COMPOSITE = ("law", "laws", "points", "data")
 
 
 def read_law(key: str, value: Any) -> str:

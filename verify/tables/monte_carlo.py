@@ -18,11 +18,11 @@ from theorems.apriori.budget import event_counts
 from theorems.errors import InputError
 from verify import fields
 from verify.data import load_data
+from verify.drawn.clopper_pearson import Count, limits
+from verify.drawn.eigenvalue import EPSILONS, Curve, WidthSample, smallest_eigenvalues
+from verify.drawn.events import event_frequencies
+from verify.drawn.frequencies import Frequency, seeds_of
 from verify.errors import ProblemError
-from verify.evidence.clopper_pearson import Count, limits
-from verify.evidence.eigenvalue import EPSILONS, Curve, WidthSample, smallest_eigenvalues
-from verify.evidence.events import event_frequencies
-from verify.evidence.frequencies import Frequency, seeds_of
 from verify.infinite_width import LimitEigenvalue, spectrum_of
 from verify.memory import require_memory, required_memory
 from verify.problem import Problem, problem_from_mapping
@@ -117,7 +117,7 @@ def make(case: Mapping[str, Any]) -> Iterator[Entry]:
             rf"P(\lambda_{{\min}}(K_0)\geq {1 - eps}\,\lambda_\infty)",
             (f"P(lambda_min(K_0) >= {1 - eps}*lambda_inf)", rf"P(\lambda_{{\min}}(K_0)\geq {1 - eps}\,\lambda_\infty)"),
             Rounding.DOWN,
-            "verify.evidence.eigenvalue; limits of Clopper and Pearson (1934)",
+            "verify.drawn.eigenvalue; limits of Clopper and Pearson (1934)",
             _probability(case, limit, sample, eps),
         )
     for event, words in _events(case).items():
@@ -127,7 +127,7 @@ def make(case: Mapping[str, Any]) -> Iterator[Entry]:
             rf"P(\mathrm{{{letters}}})",
             (f"P({words})", rf"P(\mathrm{{{letters}\ fails}})"),
             Rounding.UP,
-            "verify.evidence.events; limits of Clopper and Pearson (1934)",
+            "verify.drawn.events; limits of Clopper and Pearson (1934)",
             _failure(case, frequencies, event),
         )
 
@@ -153,7 +153,7 @@ def _events(case: Mapping[str, Any]) -> dict[str, str]:
 
 def _seeds(case: Mapping[str, Any]) -> list[int]:
     hidden = shapes.widths(case, case["width"])
-    labels = hidden[:1] if len(set(hidden)) == 1 else hidden  # of equal widths as in verify.evidence.eigenvalue
+    labels = hidden[:1] if len(set(hidden)) == 1 else hidden  # of equal widths as in verify.drawn.eigenvalue
     return seeds_of(case["seed"], case["draws"], case["layers"], *labels)
 
 

@@ -13,7 +13,7 @@ import sympy
 from theorems.arithmetic import BALL, working_precision
 from theorems.catalogue import THEOREMS, theorem
 from theorems.errors import nearest
-from theorems.records import Theorem
+from theorems.records import Theorem, is_met
 from verify import fields
 from verify.errors import ProblemError
 from verify.statements import latex
@@ -136,7 +136,7 @@ def applies(record: Theorem, values: Mapping[str, Any], given: Collection[str] =
     fails: list[str] = []
     open_ones: list[str] = []
     for name, margin, strict in asked:
-        if not (margin > 0 if strict else margin >= 0):
+        if not is_met(margin, strict):
             (fails if (margin <= 0 if strict else margin < 0) else open_ones).append(name)
     if fails:
         return f"no: {', '.join(fails)}"

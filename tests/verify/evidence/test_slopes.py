@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from verify.evidence.slopes import DRAWS, Slope, slope_over_draws, within
+from verify.evidence.slopes import DRAWS, Slope, shown_limits, slope_over_draws, within
 from verify.verdict import Verdict
 
 WIDTHS = [16, 64, 128, 512]
@@ -74,3 +74,9 @@ def test_a_value_that_has_no_logarithm_has_no_slope(bad: float) -> None:
 )
 def test_a_slope_is_decided_by_its_whole_interval(slope, verdict) -> None:
     assert within(slope, -0.25, 0.25) is verdict
+
+
+def test_limits_are_shown_rounded_outward() -> None:
+    assert str(Slope(0.006, -0.19375, 0.151)) == "0.01 [-0.20, 0.16]"
+    assert shown_limits(-0.001, -0.001) == "[-0.01, 0.00]"
+    assert shown_limits(-math.inf, 0.25) == "[-inf, 0.25]"

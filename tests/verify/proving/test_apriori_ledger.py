@@ -9,10 +9,10 @@ import pytest
 import sympy
 
 from theorems.apriori.blueprint import blueprint
-from theorems.apriori.constants import Prior, initial, path_radius, quantities, quotient
+from theorems.apriori.constants import Prior, initial, jacobian_square, path_radius, quantities, quotient
 from theorems.apriori.data import Moments
 from theorems.apriori.eigenvalue import Chernoff, Granted, chernoff_epsilon, lambda_start
-from theorems.apriori.threshold import closed_form_square_root, largest_step
+from theorems.apriori.threshold import closed_form_square_root
 from theorems.arithmetic import FLOAT
 from theorems.laws import gaussian
 from theorems.laws.sampling_bounds import sample_moment_bounds
@@ -43,10 +43,10 @@ def test_the_records_are_what_the_recursions_compute() -> None:
     assert known["q"] == pytest.approx(float(quotient(prior(10**8), FLOAT, Fraction(1, 2))), rel=1e-14)
     assert known["q"] < 0.5
     assert min(THEOREM_F.margins(known, FLOAT).values()) > 0
-    assert 1 / known["Lambda"] == pytest.approx(float(largest_step(prior(10**8), FLOAT, Fraction(1, 2))), rel=1e-14)
+    assert known["Lambda"] == pytest.approx(float(jacobian_square(values, FLOAT)), rel=1e-14)
     facts = {"L": 1.0, "m_mono": 1.0, "m_0": 1e8, "m": 2e8, "q": known["q"], "q_target": 0.5, "Lambda_first": known["Lambda"]}
     step = THEOREM_G.evaluate_constants(facts, FLOAT)
-    assert step["eta"] == pytest.approx(float(largest_step(prior(10**8), FLOAT, Fraction(1, 2))), rel=1e-14)
+    assert step["eta"] == pytest.approx(1 / float(jacobian_square(values, FLOAT)), rel=1e-14)
     assert min(THEOREM_G.margins(step, FLOAT).values()) > 0
 
     narrow = prior(10**5, (True, False), Chernoff(Fraction(1, 50), Fraction(3, 2)))

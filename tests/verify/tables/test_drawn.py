@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from numerics.network import initialize
 from theorems.apriori.budget import EVENTS
 from verify.data import load_data
-from verify.evidence.eigenvalue import eigenvalue_curve
+from verify.drawn.eigenvalue import eigenvalue_curve
 from verify.problem import load_problem, problem_from_mapping
 from verify.tables.check import check_file
 from verify.tables.findings import Kind

@@ -37,15 +37,15 @@ from theorems.laws.sampling_bounds import sample_moment_bounds
 from theorems.records import evaluate_expression
 from verify.apriori.prior import plan_of, points_of
 from verify.data import Dataset
+from verify.drawn.clopper_pearson import Count
+from verify.drawn.frequencies import Array, Frequency, count_above, count_ratios, room_of
+from verify.drawn.measurements import RESOLUTION, MeasuredTails, measured_tails
 from verify.errors import ProblemError
-from verify.evidence.clopper_pearson import Count
-from verify.evidence.frequencies import Array, Frequency, count_above, count_ratios, room_of
-from verify.evidence.measurements import RESOLUTION, MeasuredTails, measured_tails
-from verify.evidence.progress import Progress, silent
 from verify.expressions import activation_of
 from verify.kernels import activation_kernel
 from verify.law_sampling import draw
 from verify.problem import Problem
+from verify.progress import Progress, silent
 from verify.weights import architecture_of
 
 RADII = (0.0, 1.0)  # of the balls on which beta is compared
@@ -70,7 +70,7 @@ def event_frequencies(
     progress: Progress = silent,
     conclusion_draws: int | None = None,
 ) -> list[Frequency]:
-    """Count on the networks that ``seeds`` draw; the eigenvalue is left to ``verify.evidence.eigenvalue``.
+    """Count on the networks that ``seeds`` draw; the eigenvalue is left to ``verify.drawn.eigenvalue``.
 
     Arguments: ``problem``, for its network and label norm (the square loss); ``data``, its points. ``failure_probabilities``, exact
     numbers delta in (0, 1). ``conclusion_draws``, on how many of the draws, from the first, the conclusions are measured: they cost

@@ -34,15 +34,15 @@ from theorems.arithmetic import BALL, upper, working_precision
 from theorems.exact import exactly
 from verify.apriori.prior import chernoff_of, plan_of, points_of
 from verify.data import Dataset
+from verify.drawn.clopper_pearson import Count, MedianLimits, median_limits
+from verify.drawn.frequencies import Array, Frequency, count_above, room_of, seeds_of
+from verify.drawn.measurements import RESOLUTION
 from verify.errors import ProblemError
-from verify.evidence.clopper_pearson import Count, MedianLimits, median_limits
-from verify.evidence.frequencies import Array, Frequency, count_above, room_of, seeds_of
-from verify.evidence.measurements import RESOLUTION
-from verify.evidence.progress import Progress, prefixed, silent
 from verify.expressions import activation_of
 from verify.infinite_width import LimitEigenvalue, spectrum_of
 from verify.kernels import activation_kernel
 from verify.problem import Problem
+from verify.progress import Progress, prefixed, silent
 from verify.weights import architecture_of
 
 EPSILONS = (Fraction(1, 10), Fraction(1, 4), Fraction(1, 2), Fraction(3, 4), Fraction(9, 10))

@@ -66,17 +66,11 @@ class Count:
         return self.possible / self.trials
 
 
-def clopper_pearson(failures: int, trials: int, confidence: Any) -> Interval:
-    """Confidence limits of a probability after ``failures`` in ``trials``; ``confidence``, an exact number in (0, 1).
-
-    Raises ProblemError for numbers that are none of these.
-    """
-    count = Count(failures, failures, trials)
-    return limits(count, confidence)
-
-
 def limits(count: Count, confidence: Any) -> Interval:
-    """The same, with the lower limit from the certain failures and the upper one from the possible ones."""
+    """Confidence limits of the probability of a failure: the lower one from the certain failures, the upper from the possible ones.
+
+    Arguments: ``confidence``, an exact number in (0, 1). Raises ProblemError for another.
+    """
     risk = (1 - _confidence(confidence)) / 2
     return Interval(_lower(count.certain, count.trials, risk), 1 - _lower(count.trials - count.possible, count.trials, risk))
 

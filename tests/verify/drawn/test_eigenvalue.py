@@ -13,10 +13,10 @@ import threadpoolctl
 from numerics.network import initialize
 from numerics.snapshots import snapshot
 from verify.data import load_data
+from verify.drawn.clopper_pearson import MedianLimits
+from verify.drawn.eigenvalue import EPSILONS, eigenvalue_curve, slope_of, smallest_eigenvalues
+from verify.drawn.frequencies import seeds_of
 from verify.errors import ProblemError
-from verify.evidence.clopper_pearson import MedianLimits
-from verify.evidence.eigenvalue import EPSILONS, eigenvalue_curve, slope_of, smallest_eigenvalues
-from verify.evidence.frequencies import seeds_of
 from verify.expressions import activation_of
 from verify.kernels import activation_kernel
 from verify.problem import problem_from_mapping

@@ -9,8 +9,8 @@ import pytest
 
 from numerics.activations import builtin_activation
 from numerics.network import Architecture, initialize
-from verify.evidence import measurements
-from verify.evidence.measurements import layer_signals, leave_one_out, measured_tails
+from verify.drawn import measurements
+from verify.drawn.measurements import layer_signals, leave_one_out, measured_tails
 from verify.proving import apriori_samplers
 
 

@@ -15,12 +15,12 @@ from theorems.apriori.budget import Budget
 from theorems.errors import InputError
 from theorems.laws import cube, gaussian, sphere, student
 from verify.data import load_data
+from verify.drawn import eigenvalue, events
+from verify.drawn.clopper_pearson import shared_confidence
+from verify.drawn.eigenvalue import chernoff_frequencies, smallest_eigenvalues
+from verify.drawn.events import event_frequencies, moment_frequencies
+from verify.drawn.frequencies import Frequency, count_above, seeds_of
 from verify.errors import ProblemError
-from verify.evidence import eigenvalue, events
-from verify.evidence.clopper_pearson import shared_confidence
-from verify.evidence.eigenvalue import chernoff_frequencies, smallest_eigenvalues
-from verify.evidence.events import event_frequencies, moment_frequencies
-from verify.evidence.frequencies import Frequency, count_above, seeds_of
 from verify.expressions import activation_of
 from verify.kernels import activation_kernel
 from verify.problem import problem_from_mapping

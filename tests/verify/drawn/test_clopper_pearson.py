@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import scipy.stats
@@ -11,17 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theorems.errors import InputError
-from verify.errors import ProblemError
-from verify.evidence.clopper_pearson import (
+from verify.drawn.clopper_pearson import (
     Count,
-    clopper_pearson,
+    Interval,
     limits,
     median_limits,
     shared_confidence,
     trials_needed,
     verdict,
 )
+from verify.errors import ProblemError
 from verify.verdict import Verdict
+
+
+def clopper_pearson(failures: int, trials: int, confidence: Any) -> Interval:
+    return limits(Count(failures, failures, trials), confidence)
 
 
 def at_least(k: int, n: int, p: Fraction) -> Fraction:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify import fields
-from verify.evidence.clopper_pearson import Count, verdict
-from verify.evidence.measurements import RESOLUTION
+from verify.drawn.clopper_pearson import Count, verdict
+from verify.drawn.measurements import RESOLUTION
 from verify.verdict import Verdict
 
 Array = NDArray[np.float64]

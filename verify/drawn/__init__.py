@@ -1,0 +1,1 @@
+"""What theorems say about random weights and random points, counted on drawn ones."""
