@@ -281,7 +281,8 @@ def check_resolved(
     unknown = np.isnan(error) | np.isnan(bound.lower) | np.isnan(bound.upper)
     seen = np.asarray(resolved | certainly_exceeds(small, large) | unknown)
     worst = f", {np.min(error):.2g}, exceeds 1/{RESOLVED} of what the claim says" if len(steps) else ""
-    return check(claim, theorem, symbols, steps, seen, f"the error of measurement{worst}")
+    found = check(claim, theorem, symbols, steps, seen, f"the error of measurement{worst}")
+    return dataclasses.replace(found, unresolved=bool(len(steps)) and not seen.any())
 
 
 def check_iterated(claim: Claim, theorem: str, symbols: Mapping[str, Interval], steps: NDArray[np.int64]) -> CheckedClaim:

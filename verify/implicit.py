@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from verify.certificate_record import Certificate
 from verify.claims import around, check_resolved, claims_nothing, not_applicable, not_covered
 from verify.limits import NearestOptimum, RunEnd, nearest_from, norm_error, outside_range, run_end
 from verify.setup import Setup, Theta
-from verify.verdict import CheckedClaim
+from verify.sharpened import Sharpened, sharpened
+from verify.verdict import CheckedClaim, Verdict
 
 # Claims about gradient descent; the others are about any two solutions, and rounding of the steps is no excuse there.
 PATH_CLAIMS = ("B1", "B2", "B3")
+# Claims that say more than an identity by a share t_u of |v - u|^2 only.
+SECOND = tuple(claim.id for record in RECORDS for claim in record.claims if deviation in claim.bound.free_symbols)
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,33 @@ def implicit_regularization(
 
     certificate: one that certifies; reference: its weights. most_steps: of gradient descent from there. later: steps of the run
     made already and where they led (``run_end``). The claims are about exact gradient descent; what rounding of the steps can do to
-    the run lowers the lower ends of what is measured, so it widens UNDECIDED and never HOLDS.
+    the run lowers the lower ends of what is measured, so it widens UNDECIDED and never HOLDS. Where doubles do not decide a claim
+    of second order, the distances are measured once more, in balls (``verify.sharpened``).
     """
     assert certificate.certified
     end = run_end(setup, certificate, reference, most_steps, later)
     nearest = nearest_from(setup, end, reference)
     values = measured_values(setup, end, nearest, reference)
     linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
-    claims = checked(records, end, values, certificate.step + end.steps, linear, nearest.reason)
+    step = certificate.step + end.steps
+    claims = checked(records, end, values, step, linear, nearest.reason)
+    if not linear and nearest.found is not None and math.isfinite(nearest.error) and any(map(_open, claims)):
+        finer = sharpened(setup, certificate, end, nearest, reference)
+        values |= finer.values
+        again = checked(records, end, values, step, linear, nearest.reason)
+        claims = [_told(new, finer) if _open(old) else old for old, new in zip(claims, again, strict=True)]
     return ImplicitRegularization(end, nearest, values, tuple(claims))
+
+
+def _open(claim: CheckedClaim) -> bool:
+    """Whether the errors of doubles leave a claim of second order open: not where a hypothesis fails."""
+    return claim.id in SECOND and (claim.unresolved or claim.verdict is Verdict.UNDECIDED)
+
+
+def _told(claim: CheckedClaim, finer: Sharpened) -> CheckedClaim:
+    """The claim from the finer values; how they were found, or why they were not."""
+    found = f"both points evaluated in balls, known to {finer.limit_error:.2g} and {finer.nearest_error:.2g}"
+    return dataclasses.replace(claim, reason=f"{claim.reason}; {found if finer.values else finer.reason}")
 
 
 def measured_values(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference: Theta) -> dict[str, Interval]:

@@ -43,7 +43,7 @@ class RunEnd:
     """The limit of the run: theta, and error >= |theta_inf - theta|. steps: made since the certified point; residual: s after them.
 
     rounding: the sum of |theta_{k+1} - (theta_k - eta grad J)| over the steps at most. constants: those of the certificate with s_0
-    raised by what this rounding can add (Theorem A1).
+    raised by what this rounding can add (Theorem A1). last: the weights after the steps.
     """
 
     theta: Theta
@@ -52,6 +52,7 @@ class RunEnd:
     residual: float
     rounding: float
     constants: Constants
+    last: Theta
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def run_end(
         end = _polished(setup, certificate.theorem, constants, theta, found, residual + error)
         ahead = min(chunk, most_steps - made)
         if ahead <= 0 or end[1] <= WANTED * float(constants["rbar"].upper) or residual <= STILL * error:
-            return RunEnd(end[0], end[1], made, residual, rounding, constants)
+            return RunEnd(end[0], end[1], made, residual, rounding, constants, theta)
 
 
 def raised(theorem: Theorem, constants: Mapping[str, Interval], charge: float) -> Constants:
@@ -122,26 +123,48 @@ def remaining_path(theorem: Theorem, constants: Mapping[str, Interval], residual
     return OUTWARD * float(constants["eta"].upper) * root * residual / gain if gain > 0 else math.inf
 
 
+def newton_to_limit(
+    setup: Setup,
+    theorem: Theorem,
+    constants: Mapping[str, Interval],
+    theta: Theta,
+    found: Snapshot,
+    residual: float,
+    e: Array,
+    missing: float,
+) -> tuple[Theta, float] | None:
+    """A step g = DF^+ (F - y*) at a point of the run, and a bound of |theta_inf - (theta - g)|; None where there is none.
+
+    found: the snapshot at theta. residual: s there, at most. e: F - y* at the points, (n, k), up to ``missing`` in the nu-norm. On
+    the rest of the path sigma_min(DF) is at least the certified floor, and at least what it is at theta less beta times that path.
+    """
+    nu, left, beta = setup.dataset.sample_weights, remaining_path(theorem, constants, residual), float(constants["beta"].upper)
+    here = math.sqrt(max(float(found.eigenvalues[0]) - found.errors.eigenvalue, 0.0)) / OUTWARD
+    floor = max(math.sqrt(max(float(constants["lambda_floor"].lower), 0.0)), here - OUTWARD * beta * left)
+    if not (floor > 0 and math.isfinite(left)):
+        return None
+    try:
+        x = solve_kernel(found.kernel, e, nu)
+    except NumericsError:
+        return None
+    step = vector_jacobian(setup.architecture, setup.activation_kernel, theta, setup.dataset.inputs, nu, x)
+    second = beta * left**2 / (math.sqrt(2) * floor)
+    solved = _defect(found, e, x, nu) + missing
+    return step, OUTWARD * (second + solved / floor + _product_error(setup, found) * function_norm(x, nu))
+
+
 def _polished(
     setup: Setup, theorem: Theorem, constants: Mapping[str, Interval], theta: Theta, found: Snapshot, residual: float
 ) -> tuple[Theta, float]:
     """theta - DF^+ (F - y*), and a bound of its distance from theta_inf; theta with the rest of the path where that is less."""
-    nu = setup.dataset.sample_weights
     left = remaining_path(theorem, constants, residual)
-    floor = math.sqrt(max(float(constants["lambda_floor"].lower), 0.0))
-    if not (floor > 0 and math.isfinite(left)):
-        return theta.copy(), left
     e = found.outputs - setup.offsets - setup.minimizers
-    try:
-        x = solve_kernel(found.kernel, e, nu)
-    except NumericsError:
+    missing = function_error(setup, found.errors, function_norm(e, setup.dataset.sample_weights))
+    newton = newton_to_limit(setup, theorem, constants, theta, found, residual, e, missing)
+    if newton is None:
         return theta.copy(), left
-    step = vector_jacobian(setup.architecture, setup.activation_kernel, theta, setup.dataset.inputs, nu, x)
-    size = function_norm(x, nu)
-    solved = _defect(found, e, x, nu) + function_error(setup, found.errors, function_norm(e, nu))
-    second = float(constants["beta"].upper) * left**2 / (math.sqrt(2) * floor)
-    stored = 2 * UNIT_ROUNDOFF * (norm(theta) + norm(step))
-    error = OUTWARD * (second + solved / floor + _product_error(setup, found) * size + stored)
+    step, error = newton
+    error += OUTWARD * 2 * UNIT_ROUNDOFF * (norm(theta) + norm(step))  # the difference is stored
     return (theta - step, error) if error < left else (theta.copy(), left)
 
 

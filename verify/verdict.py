@@ -35,7 +35,8 @@ class CheckedClaim:
     uncertainty of their comparison there. slack: bound/measured there (measured/bound for a lower bound); at least 1 exactly where
     the claim holds. step: the run's step of that check. counts: checks by verdict. verdict: the worst of them. lower: whether the
     bound is one from below. rigor: of the comparison; measured numbers of a run have error bounds, but are not enclosed. vacuous:
-    whether the bound says no more than what is known without it; it may hold nevertheless.
+    whether the bound says no more than what is known without it; it may hold nevertheless. unresolved: nothing was compared,
+    because the error of measurement exceeds what the claim says.
     """
 
     id: str
@@ -52,6 +53,7 @@ class CheckedClaim:
     lower: bool = False
     rigor: Rigor = Rigor.FLOATING_POINT
     vacuous: bool = False
+    unresolved: bool = False
 
     @property
     def outcome(self) -> str:
