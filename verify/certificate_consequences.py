@@ -67,11 +67,9 @@ class Lazy:
 
 
 @dataclass(frozen=True)
-class Generalization:
-    """H1 on B(r_j) about theta0, r_j = first_radius 2^(index - 1), for the limit of the run, and the slope of H2.
-
-    loss: "clipped" at b = parameter, or the "ramp" with that margin. start: norms at theta0, whose weights are the arrays start_W1,
-    ...; None where theta0 is theta. curvatures: beta_i for each point. terms: under TERM_KEYS.
+class RiskChoices:
+    """What H1 is stated about, chosen and not bounded: the "clipped" loss at b = parameter, or the "ramp" with that margin; the
+    probability of failure; r_j = first_radius 2^(index - 1); whether f_theta0 is subtracted.
     """
 
     loss: str
@@ -80,6 +78,17 @@ class Generalization:
     first_radius: float
     index: int
     centered: bool
+
+
+@dataclass(frozen=True)
+class Generalization:
+    """H1 on B(r_j) about theta0 for the limit of the run, and the slope of H2.
+
+    start: norms at theta0, whose weights are the arrays start_W1, ...; None where theta0 is theta. curvatures: beta_i for each
+    point. terms: under TERM_KEYS.
+    """
+
+    choices: RiskChoices
     start: NormBounds | None
     curvatures: tuple[Fraction, ...]
     terms: dict[str, Fraction]
@@ -122,8 +131,15 @@ def _implicit(value: dict[str, Any]) -> Implicit:
         excess=parse_decimal(value["excess_at_most"], f"{key}.excess_at_most"),
         distance_to_nearest=parse_decimal(value["distance_to_nearest_at_most"], f"{key}.distance_to_nearest_at_most"),
         distance_quotient=decimal_or_null(value["distance_quotient_at_most"], f"{key}.distance_quotient_at_most"),
-        nearest_is_unique=boolean(f"{key}.nearest_is_unique", value["nearest_is_unique"]),
+        nearest_is_unique=_true_or_null(f"{key}.nearest_is_unique", value["nearest_is_unique"]),
     )
+
+
+def _true_or_null(key: str, value: object) -> bool:
+    """Whether something is claimed; false is refused, because it would read as a claim of the opposite."""
+    if value is not None and value is not True:
+        raise unwanted(key, "true or null", value)
+    return value is True
 
 
 def _lazy(value: dict[str, Any]) -> Lazy:
@@ -145,7 +161,7 @@ def _generalization(value: dict[str, Any]) -> Generalization:
     index = integer(f"{key}.index", value["index"], 1)
     if index > MOST_RADII:
         raise unwanted(f"{key}.index", f"an integer of at most {MOST_RADII}", index)
-    return Generalization(
+    choices = RiskChoices(
         loss=choice(f"{key}.loss", value["loss"], list(LOSSES)),
         parameter=positive(f"{key}.parameter", value["parameter"]),
         failure_probability=number(
@@ -154,6 +170,9 @@ def _generalization(value: dict[str, Any]) -> Generalization:
         first_radius=positive(f"{key}.first_radius", value["first_radius"]),
         index=index,
         centered=boolean(f"{key}.centered", value["centered"]),
+    )
+    return Generalization(
+        choices=choices,
         start=None if start is None else parse_norms(f"{key}.start", closed(f"{key}.start", start, NORM_KEYS)),
         curvatures=decimals(f"{key}.curvatures_at_most", value["curvatures_at_most"]),
         terms={name: parse_decimal(value[name], f"{key}.{name}") for name in TERM_KEYS},

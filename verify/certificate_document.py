@@ -85,7 +85,7 @@ def consequences_json(follows: Consequences) -> dict[str, Any]:
     """The consequences under the keys of certificate.json; numbers rounded up, null where nothing is claimed."""
     judged = follows.risk
     return {
-        "implicit": _rounded(follows.implicit) | {"nearest_is_unique": follows.nearest_is_unique},
+        "implicit": _rounded(follows.implicit) | {"nearest_is_unique": follows.nearest_is_unique or None},
         "lazy": _rounded(follows.lazy)
         | {
             "relative_layer_changes_at_most": [_up(value) for value in follows.layer_changes],
@@ -97,7 +97,7 @@ def consequences_json(follows: Consequences) -> dict[str, Any]:
 
 def _risk(judged: CertifiedRisk) -> dict[str, Any]:
     return {
-        **{name: getattr(judged, name) for name in CHOICE_KEYS},
+        **{name: getattr(judged.choices, name) for name in CHOICE_KEYS},
         "start": None if judged.start is None else {name: texts(judged.start[name]) for name in NORM_KEYS},
         "curvatures_at_most": texts(judged.curvatures),
         **{name: str(judged.terms[name]) for name in TERM_KEYS},

@@ -25,7 +25,7 @@ from theorems.ball import SignalsAtPoint
 from theorems.pointwise import input_gain, pointwise_betas
 from theorems.records import evaluate_expression
 from theorems.statements.generalization import THEOREM_H1, THEOREM_H2
-from verify.certificate_consequences import MOST_RADII
+from verify.certificate_consequences import MOST_RADII, RiskChoices
 from verify.certificate_record import Certificate
 from verify.enclosed_point import NORM_DIGITS, norm_decimals
 from verify.errors import ProblemError
@@ -45,17 +45,12 @@ SLOPE_ROOM = Fraction(1, 1000)
 class CertifiedRisk:
     """What H1 says of theta_inf, and H2 of its slope; decimals that a certificate can state.
 
-    loss: "clipped" at b = parameter, or the "ramp" of margin parameter. start: norms at theta0, None where theta0 is theta_N;
+    start: norms at theta0, None where theta0 is theta_N;
     initial: its weights. curvatures: beta_i on B(r_j). assumption: what the law's side rests on. terms: the bounds, under the keys
     of certificate.json.
     """
 
-    loss: str
-    parameter: float
-    failure_probability: float
-    first_radius: float
-    index: int
-    centered: bool
+    choices: RiskChoices
     start: Mapping[str, Any] | None
     initial: Theta
     curvatures: tuple[Decimal, ...]
@@ -70,7 +65,7 @@ class CertifiedRisk:
     @property
     def largest(self) -> float:
         """b."""
-        return 1.0 if self.loss == "ramp" else self.parameter
+        return 1.0 if self.choices.loss == "ramp" else self.choices.parameter
 
 
 def certified_risk(setup: Setup, certificate: Certificate, theta: Theta, theta0: Theta) -> CertifiedRisk:
@@ -93,13 +88,16 @@ def certified_risk(setup: Setup, certificate: Certificate, theta: Theta, theta0:
         index = _index(exactly(first), Fraction(distance))
         parameter = options.clip if options.loss == "clipped" else options.margin
         assert parameter is not None
-        risk = CertifiedRisk(
+        choices = RiskChoices(
             loss=options.loss,
             parameter=parameter,
             failure_probability=problem.certificate.failure_probability,
             first_radius=first,
             index=index,
             centered=problem.network.centered,
+        )
+        risk = CertifiedRisk(
+            choices=choices,
             start=norms,
             initial=theta0,
             curvatures=tuple(
@@ -132,8 +130,8 @@ def _require(setup: Setup) -> str:
 def _terms(risk: CertifiedRisk, setup: Setup, found: EnclosedSnapshot, smoothness: Fraction) -> dict[str, Decimal]:
     """H1 at the stated decimals."""
     n, k, b = setup.dataset.points, setup.dataset.targets.shape[1], BALL.constant(exactly(risk.largest))
-    parameter = BALL.constant(exactly(risk.parameter))
-    rho = 1 / parameter if risk.loss == "ramp" else BALL.sqrt(2 * BALL.constant(smoothness) * b)
+    parameter = BALL.constant(exactly(risk.choices.parameter))
+    rho = 1 / parameter if risk.choices.loss == "ramp" else BALL.sqrt(2 * BALL.constant(smoothness) * b)
     terms = dict(risk.terms) | {"loss_slope_at_most": _above(upper(rho)), "kernel_mean_at_most": _kernel_mean(setup, found)}
     stated = {
         "n": Fraction(n),
@@ -141,9 +139,9 @@ def _terms(risk: CertifiedRisk, setup: Setup, found: EnclosedSnapshot, smoothnes
         "rho_loss": Fraction(terms["loss_slope_at_most"]),
         "k0_mean": Fraction(terms["kernel_mean_at_most"]),
         "beta_mean": sum((Fraction(beta) for beta in risk.curvatures), Fraction(0)) / n,
-        "r_1": exactly(risk.first_radius),
-        "j": Fraction(risk.index),
-        "delta": exactly(risk.failure_probability),
+        "r_1": exactly(risk.choices.first_radius),
+        "j": Fraction(risk.choices.index),
+        "delta": exactly(risk.choices.failure_probability),
         "distance": Fraction(terms["distance_at_most"]),
     }
     values = {name: BALL.constant(value) for name, value in stated.items()}
@@ -174,15 +172,15 @@ def _loss_at_limit(risk: CertifiedRisk, setup: Setup, found: EnclosedSnapshot, s
     The outputs that are judged differ from that by what the offsets differ from f_theta0, or from 0. A clipped loss, less its
     infimum, is 0 at a minimizer; the ramp is 1 - |minimizer|/margin or 0, and minimizers are known to a relative 2^-52.
     """
-    initial = found.outputs if risk.centered else MidRad(np.zeros_like(setup.offsets))
+    initial = found.outputs if risk.choices.centered else MidRad(np.zeros_like(setup.offsets))
     total = Fraction(0)
     for i in range(setup.dataset.points):
         entries = zip(setup.offsets[i].tolist(), initial.mid[i].tolist(), initial.radius[i].tolist(), strict=True)
         squares = sum(((abs(exactly(o) - exactly(m)) + exactly(r)) ** 2 for o, m, r in entries), Fraction(0))
         total += slope * upper(BALL.sqrt(BALL.constant(squares)))
-        if risk.loss == "ramp":
+        if risk.choices.loss == "ramp":
             size = abs(exactly(float(setup.minimizers[i, 0]))) * (1 - Fraction(1, 2**50))
-            total += max(1 - size / exactly(risk.parameter), Fraction(0))
+            total += max(1 - size / exactly(risk.choices.parameter), Fraction(0))
     return total / setup.dataset.points
 
 
@@ -194,7 +192,7 @@ def _slope(risk: CertifiedRisk, setup: Setup, here: SignalsAtPoint, start: Signa
     known = {
         "alpha": BALL.constant(abs(exactly(setup.architecture.output_scale))),
         "gain": input_gain(here, BALL.constant(radius), BALL),
-        "gain_0": input_gain(start, BALL.constant(Fraction(0)), BALL) if risk.centered else BALL.constant(Fraction(0)),
+        "gain_0": input_gain(start, BALL.constant(Fraction(0)), BALL) if risk.choices.centered else BALL.constant(Fraction(0)),
     }
     lipschitz = next(constant for constant in THEOREM_H2.constants if constant.name == "Lip")
     value = evaluate_expression(lipschitz.expression, known, BALL)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from pathlib import Path
 
+from verify.certificate_consequences import Consequences
 from verify.checker import Outcome
 from verify.rigor import shown_probability
 
+CHOSEN = "the points are independent draws and theta0, loss and radii were chosen without them"
 ACCEPTED, REJECTED, UNDECIDED = 0, 1, 3
 
 
@@ -42,14 +45,35 @@ def _follows(outcome: Outcome) -> str:
     judged = outcome.certificate.consequences.generalization
     if judged is None:
         return "bounds of B1-B5 and C1-C3 follow"
-    largest = 1.0 if judged.loss == "ramp" else judged.parameter
+    largest = 1.0 if judged.choices.loss == "ramp" else judged.choices.parameter
     expected = rounded(judged.terms["expected_loss_at_most"], ROUND_CEILING)
     known = judged.terms["expected_loss_at_most"] < Fraction(largest)
     vacuous = "" if known else f", which is vacuous, for the loss is at most {largest:g}"
-    failing = shown_probability(Fraction(judged.failure_probability), 4)
-    drawn = "if the points are independent draws and theta0, loss and radii were chosen without them"
-    assumed = f"but for a probability of {failing}, {drawn}"
-    return f"bounds of B1-B5 and C1-C3 follow, and an expected {judged.loss} loss at most {expected}{vacuous} (H1, {assumed})"
+    failing = shown_probability(Fraction(judged.choices.failure_probability), 4)
+    assumed = f"but for a probability of {failing}, if {CHOSEN}"
+    return (
+        f"bounds of B1-B5 and C1-C3 follow, and an expected {judged.choices.loss} loss at most {expected}{vacuous} (H1, {assumed})"
+    )
+
+
+def _numbers(found: Consequences) -> dict[str, object]:
+    """The bounds of B, C and H, rounded up; null where nothing is claimed."""
+    judged = found.generalization
+    return {
+        "implicit": _plain(vars(found.implicit)),
+        "lazy": _plain(vars(found.lazy)),
+        "generalization": None if judged is None else vars(judged.choices) | _plain(judged.terms),
+    }
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: _shown(value) for name, value in values.items()}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_shown(item) for item in value]
+    return rounded(value, ROUND_CEILING) if isinstance(value, Fraction) else value
 
 
 def rounded(value: Fraction, rounding: str) -> str:
@@ -71,7 +95,8 @@ def as_json(outcome: Outcome) -> str:
         "not_checked": {
             "step": certificate.step,
             "gradient_error": None if inexact is None else rounded(inexact.gradient_error, ROUND_FLOOR),
+            "sample": None if certificate.consequences.generalization is None else CHOSEN,
         },
-        "follows": _follows(outcome) if outcome.accepted else None,
+        "follows": _numbers(certificate.consequences) if outcome.accepted else None,
     }
     return json.dumps(document, indent=2)

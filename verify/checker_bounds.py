@@ -109,7 +109,7 @@ def _ball_about_start(
         still = all(square == 0 for square, moves in zip(squares, network.trained, strict=True) if not moves)
         yield f"{name}.start", still, "layers that are not trained must be those of theta0"
         moved = sum(squares, arb(0)).sqrt()
-    distance, radius = judged.terms["distance_at_most"], ball(judged.first_radius) * arb(2) ** (judged.index - 1)
+    distance, radius = judged.terms["distance_at_most"], ball(judged.choices.first_radius) * arb(2) ** (judged.choices.index - 1)
     yield balls.at_most(f"{name}.distance_at_most", moved + values["rbar"], distance, "|theta - theta0| + rbar")
     yield f"{name}.index", ball(distance) <= radius, f"r_j is {show(radius)}, and must be at least {show(distance)}"
     Lp, Lpp, far = ball(bounds.slope), ball(bounds.curvature), arb(0)
@@ -124,15 +124,14 @@ def _ball_about_start(
 
 def _risk(certificate: Certificate, judged: Generalization, start: Signals) -> Iterator[Statement]:
     """H1: its terms, the mean loss at the limit, and the bound of the expected loss."""
-    k, n, j, name = certificate.network.sizes[-1], start.points, judged.index, "generalization"
-    wanted = judged.terms
-    terms = {key: ball(value) for key, value in wanted.items()}
-    kernel, parameter, rho = start.kernel, ball(judged.parameter), terms["loss_slope_at_most"]
-    ramp = judged.loss == "ramp"
+    k, n, wanted, choices, name = certificate.network.sizes[-1], start.points, judged.terms, judged.choices, "generalization"
+    terms, ramp = {key: ball(value) for key, value in wanted.items()}, choices.loss == "ramp"
+    kernel, parameter, rho = start.kernel, ball(choices.parameter), terms["loss_slope_at_most"]
     b = arb(1) if ramp else parameter
     slope = 1 / parameter if ramp else (2 * ball(certificate.given.smoothness) * b).sqrt()
     mean = sum((kernel[at, at] for at in range(n * k)), arb(0)) / n
-    radius, delta = ball(judged.first_radius) * arb(2) ** (j - 1), 6 * ball(judged.failure_probability) / (arb.pi() * j) ** 2
+    radius = ball(choices.first_radius) * arb(2) ** (choices.index - 1)
+    delta = 6 * ball(choices.failure_probability) / (arb.pi() * choices.index) ** 2
     spread = sum((ball(curvature) for curvature in judged.curvatures), arb(0)) / n
     linear = 2 * rho * (1 if k == 1 else arb(2).sqrt()) * radius * (terms["kernel_mean_at_most"] / n).sqrt()
     for key, value in (
@@ -156,13 +155,15 @@ def _loss_at_limit(certificate: Certificate, judged: Generalization, start: Sign
     arrays, n, k = start.arrays, start.points, certificate.network.sizes[-1]
     y, offsets, total = arrays["y"].values, arrays["offsets"].values, arb(0)
     for i in range(n):
-        initial = [start.outputs[o, i] * arb(certificate.network.output_scale) if judged.centered else arb(0) for o in range(k)]
+        initial = [
+            start.outputs[o, i] * arb(certificate.network.output_scale) if judged.choices.centered else arb(0) for o in range(k)
+        ]
         squares = [(arb(offsets[i * k + o]) - initial[o]) ** 2 for o in range(k)]
         total += ball(judged.terms["loss_slope_at_most"]) * sum(squares, arb(0)).sqrt()
-        if judged.loss == "ramp":
+        if judged.choices.loss == "ramp":
             logistic = certificate.loss == "logistic"
             size = balls.logistic_minimizer_at_least(arb(certificate.ridge or 0)) if logistic else abs(arb(y[i * k]))
-            total += arb(0).max(1 - size / ball(judged.parameter)) if k == 1 and y[i] != 0 else arb.nan()
+            total += arb(0).max(1 - size / ball(judged.choices.parameter)) if k == 1 and y[i] != 0 else arb.nan()
     return total / n
 
 
@@ -171,7 +172,7 @@ def _input_slope(certificate: Certificate, judged: Generalization, signals: Sign
     network, name, R = certificate.network, "generalization", ball(certificate.given.ball_radius)
     own, Lp, farthest = certificate.bounds.norms, ball(judged.terms["activation_slope_at_most"]), ball(judged.terms["input_radius"])
     places = [(own, signals, R)]
-    if judged.centered:
+    if judged.choices.centered:
         places.append((own if judged.start is None else judged.start, start, arb(0)))
     slope, far = arb(0), arb(0)
     for norms, found, room in places:

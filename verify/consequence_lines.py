@@ -81,10 +81,10 @@ def _risk(judged: CertifiedRisk) -> Iterable[str]:
     )
     most, likely = (
         f"the largest loss {judged.largest:g}",
-        f"but for a probability of {shown_probability(Fraction(judged.failure_probability), 4)} over the sample",
+        f"but for a probability of {shown_probability(Fraction(judged.choices.failure_probability), 4)} over the sample",
     )
     told = f"vacuous: not below {most}" if judged.vacuous else f"below {most}"
-    yield f"{likely} the expected {judged.loss} loss is at most {expected}, {told} (H1)"
+    yield f"{likely} the expected {judged.choices.loss} loss is at most {expected}, {told} (H1)"
     yield f"that is {linear} linear, {curvature} curvature, {deviation} deviation; the slope in the input is at most {slope} (H2)"
     chosen = "the weights of the start, the loss and the radii were chosen without them"
     yield f"it is assumed that {judged.assumption}, and that {chosen}"

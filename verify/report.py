@@ -228,7 +228,7 @@ def claims_table(claims: tuple[CheckedClaim, ...]) -> Table:
         title = claim.statement.split(":", 1)[0]
         table.add_row(
             f"{claim.id} {title}",
-            number_shown(claim.bound, above=not claim.lower),
+            f"{'>= ' if claim.lower and claim.bound is not None else ''}{number_shown(claim.bound, above=not claim.lower)}",
             number_shown(claim.measured, above=not claim.lower),
             slack_shown(claim.slack),
             "" if claim.step is None else str(claim.step),

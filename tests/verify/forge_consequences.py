@@ -236,7 +236,7 @@ def add_consequences(document: dict[str, Any], arrays: dict[str, Any], found: fo
     values, layers = known(document), len(document["network"]["trained"])
     t = values["beta"] * values["rbar"] / mp.sqrt(values["lambda0"])
     places: dict[str, Any] = {
-        "implicit": {"nearest_is_unique": bool(t < mpf(1) / 2)},
+        "implicit": {"nearest_is_unique": True if t < mpf(1) / 2 else None},
         "lazy": {
             "relative_layer_changes_at_most": [""] * layers,
             "neuron_changes_at_most": [""] * layers,

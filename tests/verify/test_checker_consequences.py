@@ -72,7 +72,7 @@ def test_what_is_said_of_uniqueness_is_judged(tmp_path: Path) -> None:
     given["step_size"] = float(0.9 / top**2)
     forge.complete(document)
     add_consequences(document, forgery.arrays, forge.truth(document["network"], forgery.arrays), None)
-    assert document["consequences"]["implicit"]["nearest_is_unique"] is False
+    assert document["consequences"]["implicit"]["nearest_is_unique"] is None
     assert check(forgery.write(tmp_path)).accepted
     document["consequences"]["implicit"]["nearest_is_unique"] = True
     made_false("implicit.nearest_is_unique", document, forgery.arrays, tmp_path)
@@ -147,7 +147,7 @@ def test_negative_input_radius(tmp_path: Path) -> None:
 def test_null_claims_nothing(activation: str, tmp_path: Path) -> None:
     forgery = forge.forge(30, activation=activation)
     follows = forgery.document["consequences"]
-    follows["implicit"] |= {"distance_quotient_at_most": None, "nearest_is_unique": False}
+    follows["implicit"] |= {"distance_quotient_at_most": None, "nearest_is_unique": None}
     follows["lazy"] |= {"relative_change_at_most": None, "linearized_distance_at_most": None}
     follows["lazy"]["relative_layer_changes_at_most"] = [None, None]
     assert check(forgery.write(tmp_path)).accepted
@@ -225,3 +225,10 @@ def test_the_command_says_what_follows_and_what_is_assumed(tmp_path: Path) -> No
     told = re.search(amount + r"\(H1, but for a probability of 0.01, if the points", printed)
     assert told is not None
     assert Fraction(told[1]) >= Fraction(forgery.document["consequences"]["generalization"]["expected_loss_at_most"])
+    shown = json.loads(CliRunner().invoke(cli, ["check", str(tmp_path / "certificate.json"), "--json"]).stdout)
+    assert "independent draws" in shown["not_checked"]["sample"]
+    stated = forgery.document["consequences"]
+    for part, keys in (("implicit", ["excess_at_most"]), ("lazy", ["kernel_change_at_most"]), ("generalization", ["gap_at_most"])):
+        for key in keys:
+            name = key if part == "generalization" else key.removesuffix("_at_most")
+            assert 0 <= Fraction(shown["follows"][part][name]) - Fraction(stated[part][key]) < Fraction(1, 10**9)

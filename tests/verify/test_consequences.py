@@ -10,8 +10,6 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -19,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.optimize
 from numpy.typing import NDArray
 
+from tests.verify.plain_network import Measured, measured
 from verify.certificate_consequences import TERM_KEYS
 from verify.certificate_document import certificate_document
 from verify.certified_risk import CertifiedRisk
@@ -36,12 +34,6 @@ Array = NDArray[Any]
 ROOM = 1e-9  # relative, of the comparison of a measured value with its bound; far above the rounding of either
 ROUNDING = 1e-11  # absolute, of what is measured: weights are of order 1
 
-PHI: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "sin": np.sin, "softplus": lambda s: np.log(1 + np.exp(s))}
-GRADIENTS: dict[str, Callable[[Array, Array, float], Array]] = {
-    "square": lambda y, t, ridge: y - t,
-    "log_cosh": lambda y, t, ridge: np.tanh(y - t) + ridge * (y - t),
-    "logistic": lambda y, t, ridge: -t / (1 + np.exp(t * y)) + ridge * y,
-}
 LAW = {"source": "gaussian", "points": 3, "dimension": 4}
 PROBLEMS: dict[str, dict[str, Any]] = {
     "square, all trained": {"data": LAW, "network": {"hidden": [5], "output_scale": 30.0}},
@@ -84,125 +76,6 @@ def made(sections: dict[str, Any]) -> Verification:
 def plain() -> Verification:
     """One that several tests look at."""
     return made(PROBLEMS["square, all trained"])
-
-
-class Network:
-    """f of the setup, with the offsets not yet subtracted, and its derivatives."""
-
-    def __init__(self, found: Verification) -> None:
-        shape = found.setup.architecture
-        self.sizes, self.biases, self.alpha = shape.sizes, shape.bias_scale, shape.output_scale
-        self.scales = [shape.weight_scale / math.sqrt(size) for size in shape.sizes[:-1]]
-        self.phi = PHI[found.setup.activation.name]
-        counts = [m * (n + (self.biases > 0)) for n, m in zip(shape.sizes, shape.sizes[1:], strict=False)]
-        ends = np.cumsum([0, *counts])
-        self.layers = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
-        self.moves = np.repeat(shape.trained, counts)
-
-    def __call__(self, theta: Array, x: Array) -> Array:
-        """theta (..., P), x (n, d) to outputs (..., n, k)."""
-        h = x
-        for m, layer in enumerate(self.layers):
-            rows, columns = self.sizes[m + 1], self.sizes[m]
-            own = theta[..., layer]
-            weight = own[..., : rows * columns].reshape(*own.shape[:-1], rows, columns)
-            z = self.scales[m] * h @ np.swapaxes(weight, -1, -2)
-            if self.biases:
-                z = z + self.biases * own[..., None, rows * columns :]
-            h = z if m == len(self.layers) - 1 else self.phi(z)
-        return self.alpha * h
-
-    def jacobian(self, theta: Array, x: Array) -> Array:
-        """(n, k, trained weights)."""
-        moved = theta + 1e-30j * np.eye(len(theta))[self.moves]
-        return np.moveaxis(self(moved, x).imag, 0, -1) / 1e-30
-
-    def input_slope(self, theta: Array, x: Array) -> Array:
-        """(k, d) at one x."""
-        return self(theta.astype(complex), x + 1e-30j * np.eye(len(x)))[:, :].imag.T / 1e-30
-
-    def neurons(self, step: Array, m: int) -> Array:
-        """The norms of what each neuron's incoming weights moved by."""
-        own, rows, columns = step[self.layers[m]], self.sizes[m + 1], self.sizes[m]
-        squares = (own[: rows * columns].reshape(rows, columns) ** 2).sum(axis=1)
-        return np.asarray(np.sqrt(squares + (own[rows * columns :] ** 2 if self.biases else 0.0)))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Of the run of the oracle from the certified weights: v = theta_inf - theta_N and u of a nearest solution, trained weights
-    only; steps: theta_k - theta_N, all weights; kernel, linearized: the largest distances from K_N and from the linearized run."""
-
-    network: Network
-    v: Array
-    u: Array
-    range_basis: Array
-    steps: Array
-    path: float
-    kernel: float
-    linearized: float
-    limit: Array
-    minimizers: Array
-
-
-def measured(found: Verification) -> Measured:
-    """Exact up to rounding: descent to a residual of 1e-6 of the first, and the rest by Newton steps, which err by its square."""
-    setup, network, theta = found.setup, Network(found), found.certified_theta
-    assert theta is not None
-    assert found.step_size is not None
-    data, name, ridge = setup.dataset, setup.loss.name, setup.problem.loss.ridge or 0.0
-    x, t, root = data.inputs, data.targets, np.sqrt(data.sample_weights)[:, None]
-    best = t.copy()
-    if name == "logistic":
-        best = t * scipy.optimize.brentq(lambda v: ridge * v - 1 / (1 + math.exp(v)), 0, 10, xtol=1e-15)
-
-    def outputs(at: Array) -> Array:
-        return network(at, x) - setup.offsets
-
-    def weighted(at: Array) -> Array:
-        return np.asarray((root[..., None] * network.jacobian(at, x)).reshape(t.size, -1))
-
-    start, moving, steps = weighted(theta), network.moves, []
-    kernel = start @ start.T
-    line, now, path, drift, gap = (root * (outputs(theta) - t)).ravel(), theta.copy(), 0.0, 0.0, 0.0
-    first = np.linalg.norm(root * (outputs(theta) - best))
-    while np.linalg.norm(root * (outputs(now) - best)) > 1e-6 * first:
-        value, jacobian = outputs(now), weighted(now)
-        drift = max(drift, float(np.linalg.norm(jacobian @ jacobian.T - kernel, 2)))
-        gap = max(gap, float(np.linalg.norm((root * (value - t)).ravel() - line)))
-        line = line - found.step_size * kernel @ line
-        step = found.step_size * jacobian.T @ (root * GRADIENTS[name](value, t, ridge)).ravel()
-        now[moving] -= step
-        path += float(np.linalg.norm(step))
-        steps.append(now - theta)
-        assert len(steps) < 20000
-    for _ in range(2):
-        now[moving] -= np.linalg.lstsq(weighted(now), (root * (outputs(now) - best)).ravel(), rcond=None)[0]
-    v = (now - theta)[moving]
-
-    def placed(u: Array) -> Array:
-        at = theta.copy()
-        at[moving] += u
-        return at
-
-    size = float(v @ v)
-    nearest = scipy.optimize.minimize(
-        lambda u: u @ u / size,
-        1.05 * v,
-        jac=lambda u: 2 * u / size,
-        constraints={
-            "type": "eq",
-            "fun": lambda u: (root * (outputs(placed(u)) - best)).ravel(),
-            "jac": lambda u: weighted(placed(u)),
-        },
-        method="SLSQP",
-        options={"ftol": 1e-15, "maxiter": 200},
-    )
-    u = nearest.x
-    u -= np.linalg.lstsq(weighted(placed(u)), (root * (outputs(placed(u)) - best)).ravel(), rcond=None)[0]
-    assert np.linalg.norm(root * (outputs(placed(u)) - best)) < 1e-9 * first
-    basis = np.linalg.qr(start.T)[0]
-    return Measured(network, v, u, basis, np.array(steps), path, drift, gap, now, best)
 
 
 @pytest.fixture(scope="module", params=PROBLEMS)
@@ -266,15 +139,19 @@ def test_every_term_of_h1_is_that_of_the_record(case: tuple[Verification, Conseq
     x, t = setup.dataset.inputs, setup.dataset.targets
     n, k = t.shape
     holds(float(np.linalg.norm(seen.limit - start)), terms["distance_at_most"])
-    radius = risk.first_radius * 2 ** (risk.index - 1)
+    radius = risk.choices.first_radius * 2 ** (risk.choices.index - 1)
     assert terms["distance_at_most"] <= radius
-    assert risk.index == 1 or terms["distance_at_most"] > radius / 2
+    assert risk.choices.index == 1 or terms["distance_at_most"] > radius / 2
     mean = float((network.jacobian(start, x) ** 2).sum() / n)
     assert terms["kernel_mean_at_most"] == pytest.approx(mean, rel=1e-9)
     smoothness = {"square": 1.0, "log_cosh": 1.5, "logistic": 1.25}[setup.loss.name]
-    slope, b = (1 / risk.parameter, 1.0) if risk.loss == "ramp" else (math.sqrt(2 * smoothness * risk.parameter), risk.parameter)
+    slope, b = (
+        (1 / risk.choices.parameter, 1.0)
+        if risk.choices.loss == "ramp"
+        else (math.sqrt(2 * smoothness * risk.choices.parameter), risk.choices.parameter)
+    )
     assert terms["loss_slope_at_most"] == pytest.approx(slope, rel=1e-9)
-    share = 6 * risk.failure_probability / (math.pi * risk.index) ** 2
+    share = 6 * risk.choices.failure_probability / (math.pi * risk.choices.index) ** 2
     expected = {
         "linear_term": 2 * slope * math.sqrt(2 if k > 1 else 1) * radius * math.sqrt(mean / n),
         "curvature_term": slope * radius**2 * sum(map(float, risk.curvatures)) / n,
@@ -282,8 +159,8 @@ def test_every_term_of_h1_is_that_of_the_record(case: tuple[Verification, Conseq
     }
     for name, value in expected.items():
         assert terms[f"{name}_at_most"] == pytest.approx(value, rel=1e-8)
-    judged = network(seen.limit, x) - (network(start, x) if risk.centered else 0)
-    loss = np.clip(1 - (np.sign(t) * judged)[:, 0] / risk.parameter, 0, 1) if risk.loss == "ramp" else np.zeros(n)
+    judged = network(seen.limit, x) - (network(start, x) if risk.choices.centered else 0)
+    loss = np.clip(1 - (np.sign(t) * judged)[:, 0] / risk.choices.parameter, 0, 1) if risk.choices.loss == "ramp" else np.zeros(n)
     assert terms["empirical_loss_at_most"] == pytest.approx(loss.mean(), abs=1e-9)
     holds(float(loss.mean()) + sum(expected.values()), terms["expected_loss_at_most"])
 
@@ -297,7 +174,7 @@ def test_jacobians_turn_and_outputs_rise_no_faster_than_stated(case: tuple[Verif
     assert theta is not None
     assert found.certificate.witness is not None
     generator, x = np.random.default_rng(5), found.setup.dataset.inputs
-    radius = risk.first_radius * 2 ** (risk.index - 1)
+    radius = risk.choices.first_radius * 2 ** (risk.choices.index - 1)
 
     def within(center: Array, room: float) -> Array:
         step = generator.standard_normal(len(center)) * network.moves
@@ -313,7 +190,7 @@ def test_jacobians_turn_and_outputs_rise_no_faster_than_stated(case: tuple[Verif
     for _ in range(20):
         at, direction = within(theta, room), generator.standard_normal(x.shape[1])
         point = direction * (largest / float(np.linalg.norm(direction)))
-        slope = network.input_slope(at, point) - (network.input_slope(start, point) if risk.centered else 0)
+        slope = network.input_slope(at, point) - (network.input_slope(start, point) if risk.choices.centered else 0)
         holds(float(np.linalg.norm(slope, 2)), risk.terms["input_slope_at_most"])
 
 

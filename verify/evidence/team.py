@@ -6,9 +6,6 @@ Workers are spawned, start with one thread each, do not hear Ctrl-C, which is th
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -18,11 +15,10 @@ from typing import TypeVar
 
 from verify.errors import ProblemError
 from verify.progress import Progress, prefixed, silent
+from verify.workers import interrupt_held_back, prepare_worker
 
 Item = TypeVar("Item")
 Measured = TypeVar("Measured")
-
-_THREADS = ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Team:
                 found.append(_alone(measure, item))
             return found
         order = sorted(range(len(items)), key=lambda place: work(items[place]), reverse=True)
-        with _interrupt_held_back():  # the workers start here
+        with interrupt_held_back():  # the workers start here
             places = {self.executor.submit(_alone, measure, items[place]): place for place in order}
         results: dict[int, Measured] = {}
         try:
@@ -75,7 +71,7 @@ def team_of(workers: int, progress: Progress = silent) -> Iterator[Team]:
         yield Team(progress)
         return
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare)
+    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare_worker)
     try:
         yield Team(progress, executor)
     except BaseException:
@@ -91,31 +87,3 @@ def _alone(measure: Callable[[Item], Measured], item: Item) -> Measured:
 
     with single_threaded():
         return measure(item)
-
-
-def _prepare() -> None:
-    """In a worker, before any library that has threads is loaded."""
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")  # as the command line does
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-
-
-def _end_with_the_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@contextmanager
-def _interrupt_held_back() -> Iterator[None]:
-    """Ctrl-C is blocked for what starts here, which inherits that, and comes after the block for us."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

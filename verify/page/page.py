@@ -42,7 +42,7 @@ NORMALIZATIONS = (
 TILES = (
     ("rate", "factor per step", True),
     ("radius", "path length at most", True),
-    ("q", "q", True),
+    ("q", "q at most", True),
     ("lambda0", "λ₀ at least", False),
 )
 

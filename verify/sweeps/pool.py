@@ -17,8 +17,7 @@ import os
 import signal
 import sys
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -28,6 +27,7 @@ from verify.errors import ProblemError
 from verify.memory import available_memory, resident_memory
 from verify.sweeps.single import ATTEMPTS, Outcome, Task, lost
 from verify.sweeps.worker import GRANTED, serve
+from verify.workers import interrupt_held_back
 
 FALSE_STARTS = 3  # of workers, one after the other, before it is clear that none can start
 ALLOWANCE = 4  # runs that need no more than 1/ALLOWANCE of their worker's part of the memory do not ask
@@ -179,20 +179,7 @@ def _started(allowance: int) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, allowance), daemon=True)
-    with _interrupt_held_back():
+    with interrupt_held_back():
         process.start()
     theirs.close()  # so that the end of the process is the end of the connection
     return _Worker(process, ours)
-
-
-@contextmanager
-def _interrupt_held_back() -> Iterator[None]:
-    """Ctrl-C is blocked for what starts here, which inherits that, and comes after the block for us."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

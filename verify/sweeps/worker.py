@@ -7,15 +7,12 @@ Imports nothing heavy, because the number of threads is fixed before the librari
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+
+from verify.workers import prepare_worker
 
 READY = "ready"
 GRANTED = "granted"
-_THREADS = ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def serve(connection: Connection, allowance: int) -> None:
@@ -23,10 +20,7 @@ def serve(connection: Connection, allowance: int) -> None:
 
     allowance: bytes that a run may take without asking.
     """
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")  # as the command line does
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    prepare_worker()
     # Slow, and before the first task: a failure here is not the task's.
     import verify.verification  # noqa: F401
     from verify.memory import shared_memory
@@ -45,10 +39,3 @@ def serve(connection: Connection, allowance: int) -> None:
             connection.send(outcome)
     except (EOFError, OSError):  # the parent is gone
         return
-
-
-def _end_with_the_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
