@@ -236,7 +236,11 @@ def test_biases_an_activation_and_a_loss_written_out() -> None:
 
 def test_what_cannot_be_asked(loop: dict[str, Any]) -> None:
     run = some(loop, [STEPS - 2, STEPS])
-    for name, message in (("N", "must be about a run of gradient descent"), ("A+", "is not for the loss square")):
+    for name, message in (
+        ("N", "must be about a run of gradient descent"),
+        ("A+", "is not for the loss square"),
+        ("C1", "a claim of theorem E: ask for that"),
+    ):
         with pytest.raises(ProblemError, match=message):
             check_theorem(run, name)
     with pytest.raises(InputError, match="unknown theorem 'B9'"):
