@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.enclosed import EnclosedSnapshot
+from numerics.errors import NumericsError
 from numerics.midrad import MidRad
 from numerics.roundoff import UNIT_ROUNDOFF
 from theorems.arithmetic import BALL, exactly, upper, working_precision
 from theorems.ball import SignalsAtPoint
+from theorems.errors import InputError
 from theorems.pointwise import input_gain, pointwise_betas
 from theorems.records import evaluate_expression
 from theorems.statements.generalization import THEOREM_H1, THEOREM_H2
@@ -101,7 +103,7 @@ def certified_risk(setup: Setup, certificate: Certificate, theta: Theta, theta0:
             start=norms,
             initial=theta0,
             curvatures=tuple(
-                _above(upper(beta)) for beta in pointwise_betas(start, BALL.constant(exactly(first) * 2 ** (index - 1)), BALL)
+                _ball_above(beta) for beta in pointwise_betas(start, BALL.constant(exactly(first) * 2 ** (index - 1)), BALL)
             ),
             assumption=assumption,
             terms={"distance_at_most": distance},
@@ -132,7 +134,7 @@ def _terms(risk: CertifiedRisk, setup: Setup, found: EnclosedSnapshot, smoothnes
     n, k, b = setup.dataset.points, setup.dataset.targets.shape[1], BALL.constant(exactly(risk.largest))
     parameter = BALL.constant(exactly(risk.choices.parameter))
     rho = 1 / parameter if risk.choices.loss == "ramp" else BALL.sqrt(2 * BALL.constant(smoothness) * b)
-    terms = dict(risk.terms) | {"loss_slope_at_most": _above(upper(rho)), "kernel_mean_at_most": _kernel_mean(setup, found)}
+    terms = dict(risk.terms) | {"loss_slope_at_most": _ball_above(rho), "kernel_mean_at_most": _kernel_mean(setup, found)}
     stated = {
         "n": Fraction(n),
         "b": exactly(risk.largest),
@@ -148,7 +150,7 @@ def _terms(risk: CertifiedRisk, setup: Setup, found: EnclosedSnapshot, smoothnes
     values["contraction"] = BALL.sqrt(BALL.constant(Fraction(1 if k == 1 else 2)))
     known = THEOREM_H1.evaluate_constants(values, BALL)
     for name in ("linear_term", "curvature_term", "deviation_term"):
-        terms[f"{name}_at_most"] = _above(upper(known[name]))
+        terms[f"{name}_at_most"] = _ball_above(known[name])
     gap = sum((Fraction(terms[f"{name}_at_most"]) for name in ("linear_term", "curvature_term", "deviation_term")), Fraction(0))
     terms["gap_at_most"] = _above(gap)
     terms["empirical_loss_at_most"] = _above(_loss_at_limit(risk, setup, found, Fraction(terms["loss_slope_at_most"])))
@@ -200,7 +202,7 @@ def _slope(risk: CertifiedRisk, setup: Setup, here: SignalsAtPoint, start: Signa
     return {
         "input_radius": _above(farthest),
         "activation_slope_at_most": steepest,
-        "input_slope_at_most": _above(upper(value)),
+        "input_slope_at_most": _ball_above(value),
     }
 
 
@@ -224,5 +226,14 @@ def _index(first: Fraction, distance: Fraction) -> int:
     return index
 
 
+def _ball_above(value: Any) -> Decimal:
+    if not value.is_finite():
+        raise NumericsError("a number of H1 at these weights is not finite")
+    return _above(upper(value))
+
+
 def _above(value: Fraction) -> Decimal:
-    return decimal_above(value, NORM_DIGITS)
+    try:
+        return decimal_above(value, NORM_DIGITS)
+    except InputError as error:  # beyond what a certificate can state
+        raise NumericsError(f"H1 has a number that cannot be stated: {error}") from None

@@ -165,7 +165,8 @@ def _theorem(certificate: Certificate, values: dict[str, Any]) -> Iterator[State
     for (name, strict), enclosure in zip(HYPOTHESES[kind], certificate.margins, strict=True):
         _, enclosed, compared = balls.inside("", margins[name], enclosure)
         positive = all(x > 0 if strict else x >= 0 for x in (margins[name], enclosure.lower))
-        yield f"hypotheses.{name}", enclosed and positive, f"the margin must not be negative: {compared}"
+        wanted = "be positive" if strict else "not be negative"
+        yield f"hypotheses.{name}", enclosed and positive, f"the margin must {wanted}: {compared}"
     ends, floor = certificate.conclusions, values["lambda_floor"]
     for name, of in {"path_length": "rbar", "residual_factor": "rate", "summed_residuals": "Tbar"}.items():
         yield balls.at_most(f"conclusions.{name}_at_most", values[of], ends[f"{name}_at_most"], "it")

@@ -343,7 +343,7 @@ def summarize(claim: Claim, theorem: str, measured: Interval, bound: Interval, s
     relevant = {Verdict.HOLDS: holds, Verdict.VIOLATED: violated, Verdict.UNDECIDED: ~holds & ~violated}[verdict]
     ranked = np.where(relevant & ~np.isnan(room), room, np.inf)
     at = int(np.argmin(ranked))
-    error = (measured.upper[at] - measured.lower[at] + bound.upper[at] - bound.lower[at]) / 2
+    halves = tuple(float((side.upper[at] - side.lower[at]) / 2) for side in (measured, bound))
     deciding = (bound.upper, measured.lower) if claim.lower else (bound.lower, measured.upper)
     return CheckedClaim(
         id=claim.id,
@@ -351,13 +351,14 @@ def summarize(claim: Claim, theorem: str, measured: Interval, bound: Interval, s
         theorem=theorem,
         bound=float(deciding[0][at]),
         measured=float(deciding[1][at]),
-        error=float(error),
+        error=sum(halves),
         slack=float(room[at]),
         step=int(steps[at]),
         counts=counts,
         verdict=verdict,
         reason=_reason(claim, verdict, counts, len(steps)),
         lower=claim.lower,
+        halves=(halves[0], halves[1]),
     )
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from numerics.errors import NumericsError
 from numerics.roundoff import UNIT_ROUNDOFF
 from theorems.arithmetic import BALL, ball, exactly, lower, upper, working_precision
-from theorems.errors import InputError
 from theorems.neurons import neuron_constants
 from theorems.records import Claim, Theorem, evaluate_expression
 from theorems.statements.implicit import THEOREM_B1, THEOREM_B2, THEOREM_B3, THEOREM_B4, THEOREM_B5
@@ -59,7 +58,7 @@ def consequences(setup: Setup, certificate: Certificate, theta: Theta, theta0: T
     assert certificate.point is not None
     with working_precision():
         known = {name: ball(value.lower, value.upper) for name, value in certificate.constants.items()}
-        known["nearest"] = known["rho"] = ball(known_upper(known, "rbar"), known_upper(known, "rbar"))
+        known["nearest"] = known["rho"] = BALL.constant(upper(known["rbar"]))
         implicit = {
             "outside_range_at_most": _bound(THEOREM_B1, "B1", known),
             "excess_at_most": _bound(THEOREM_B2, "B2", known),
@@ -79,7 +78,7 @@ def consequences(setup: Setup, certificate: Certificate, theta: Theta, theta0: T
         return Consequences(
             rigor=certificate.rigor,
             implicit=implicit,
-            nearest_is_unique=_half(known),
+            nearest_is_unique=_is_unique(known),
             lazy=lazy,
             layer_changes=tuple(
                 _relative(known, norm) if moves else Fraction(0) for norm, moves in zip(norms, trained, strict=True)
@@ -89,11 +88,6 @@ def consequences(setup: Setup, certificate: Certificate, theta: Theta, theta0: T
             ),
             risk=_risk(setup, certificate, theta, theta0),
         )
-
-
-def known_upper(known: Mapping[str, Any], name: str) -> Fraction:
-    """The upper end of a constant."""
-    return upper(known[name])
 
 
 def _claim(record: Theorem, name: str) -> Claim:
@@ -111,7 +105,7 @@ def _bound(record: Theorem, name: str, known: Mapping[str, Any]) -> Fraction | N
     return upper(found) if found.is_finite() else None
 
 
-def _half(known: Mapping[str, Any]) -> bool:
+def _is_unique(known: Mapping[str, Any]) -> bool:
     """Whether B5's t_u < 1/2 holds for every u of at most rbar."""
     values = THEOREM_B5.evaluate_constants(known, BALL)
     return bool(lower(THEOREM_B5.margins(values, BALL)["half"]) > 0)
@@ -146,5 +140,5 @@ def _risk(setup: Setup, certificate: Certificate, theta: Theta, theta0: Theta | 
         return "the weights that the run began with are not known"
     try:
         return certified_risk(setup, certificate, theta, theta0)
-    except (ProblemError, NumericsError, InputError, ArithmeticError) as error:
+    except (ProblemError, NumericsError) as error:
         return one_line(error)

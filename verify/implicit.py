@@ -63,7 +63,7 @@ def implicit_regularization(
         finer = sharpened(setup, certificate, end, nearest, reference)
         values |= finer.values
         again = checked(records, end, values, step, linear, nearest.reason)
-        claims = [_told(new, finer) if _open(old) else old for old, new in zip(claims, again, strict=True)]
+        claims = [_told(new, finer) if _open(old) else new for old, new in zip(claims, again, strict=True)]
     return ImplicitRegularization(end, nearest, values, tuple(claims))
 
 

@@ -36,7 +36,8 @@ class CheckedClaim:
     the claim holds. step: the run's step of that check. counts: checks by verdict. verdict: the worst of them. lower: whether the
     bound is one from below. rigor: of the comparison; measured numbers of a run have error bounds, but are not enclosed. vacuous:
     whether the bound says no more than what is known without it; it may hold nevertheless. unresolved: nothing was compared,
-    because the error of measurement exceeds what the claim says.
+    because the error of measurement exceeds what the claim says. halves: half the widths of the intervals of what is measured and
+    of the bound there; None where nothing was compared.
     """
 
     id: str
@@ -54,6 +55,7 @@ class CheckedClaim:
     rigor: Rigor = Rigor.FLOATING_POINT
     vacuous: bool = False
     unresolved: bool = False
+    halves: tuple[float, float] | None = None
 
     @property
     def outcome(self) -> str:

@@ -90,9 +90,11 @@ def test_every_claim_that_was_checked_has_a_chain(verification) -> None:
     chains = {chain.claim for chain in found.chains}
     assert len(chains) == len(found.chains)
     checked = {claim.id for claim in verification.claims if claim.measured is not None}
-    assert checked - others - chains <= RESTATED
-    assert chains <= checked
     reasons = dict(found.omitted)
+    unknown = {name for name, reason in found.omitted if reason.endswith("below the error of measurement")}
+    assert checked - others - chains - unknown <= RESTATED
+    assert unknown <= {"B1", "C3-sum"}  # what is known of the run between its marks enters both
+    assert chains <= checked
     for claim in verification.claims:
         if claim.verdict is Verdict.NOT_APPLICABLE and claim.id not in others:
             assert reasons[claim.id] in claim.reason

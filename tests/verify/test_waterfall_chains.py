@@ -94,7 +94,7 @@ def all_chains(problem: CompositeProblem, found: Run) -> list[Chain]:
 def claim(name: str, measured: float, bound: float, error: float = 0.0, step: int = 0, lower: bool = False) -> CheckedClaim:
     slack = measured / bound if lower else bound / measured
     counts = counted({Verdict.HOLDS: 1})
-    return CheckedClaim(name, "", "", bound, measured, error, slack, step, counts, Verdict.HOLDS, "", lower)
+    return CheckedClaim(name, "", "", bound, measured, error, slack, step, counts, Verdict.HOLDS, "", lower, halves=(error, error))
 
 
 def linearized(problem: CompositeProblem, found: Run, on_path: Along) -> list[Chain]:

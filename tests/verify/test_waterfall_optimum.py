@@ -120,7 +120,9 @@ def ended(problem: CompositeProblem) -> Ended | None:
 
 def checked(name: str, measured: float, bound: float, error: float, lower: bool) -> CheckedClaim:
     slack = measured / bound if lower else bound / measured
-    return CheckedClaim(name, "", "", bound, measured, error, slack, 0, counted({Verdict.HOLDS: 1}), Verdict.HOLDS, "", lower)
+    return CheckedClaim(
+        name, "", "", bound, measured, error, slack, 0, counted({Verdict.HOLDS: 1}), Verdict.HOLDS, "", lower, halves=(error, error)
+    )
 
 
 def chains_of(found: Ended) -> dict[str, Chain]:

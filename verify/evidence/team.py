@@ -52,10 +52,10 @@ class Team:
                 found.append(_alone(measure, item))
             return found
         order = sorted(range(len(items)), key=lambda place: work(items[place]), reverse=True)
-        with interrupt_held_back():  # the workers start here
-            places = {self.executor.submit(_alone, measure, items[place]): place for place in order}
         results: dict[int, Measured] = {}
         try:
+            with interrupt_held_back():  # the workers start here
+                places = {self.executor.submit(_alone, measure, items[place]): place for place in order}
             for future in as_completed(places):
                 results[places[future]] = future.result()
                 self.progress(f"{len(results)} of {len(items)}, done: {words(items[places[future]])}")

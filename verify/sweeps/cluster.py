@@ -64,8 +64,11 @@ def _run(tasks: Sequence[Task], address: str, tell: Callable[[str], None]) -> Ge
 
 def _require_scheduler(address: str) -> None:
     """Refuse an address at which no Dask scheduler says that it is one."""
+    from distributed.core import rpc
+    from distributed.security import Security
+
     try:
-        kind = asyncio.run(asyncio.wait_for(_kind(address), CONNECTION_SECONDS))
+        kind = asyncio.run(asyncio.wait_for(_kind(rpc, Security, address), CONNECTION_SECONDS))
     except TimeoutError:
         raise ProblemError(
             f"no Dask scheduler answers at {address!r}: nothing that Dask understands came in {CONNECTION_SECONDS} s"
@@ -76,12 +79,9 @@ def _require_scheduler(address: str) -> None:
         raise ProblemError(f"no Dask scheduler answers at {address!r}: it says that it is a {one_line(kind)[:80]}")
 
 
-async def _kind(address: str) -> str:
+async def _kind(rpc: Any, security: Any, address: str) -> str:
     """What the Dask server at an address calls itself: "Scheduler", "Worker", ..."""
-    from distributed.core import rpc
-    from distributed.security import Security
-
-    server = rpc(address, connection_args=Security().get_connection_args("client"))
+    server = rpc(address, connection_args=security().get_connection_args("client"))
     try:
         return str((await server.identity())["type"])
     finally:

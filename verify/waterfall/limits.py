@@ -32,7 +32,7 @@ def outside_chain(claims: Checked, constants: Constants, run: Along, path: str) 
     smallest = float(run.sigma.min())
     beyond = beta * constants["rbar"] * rest / floor
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         Stage(
             by_drift,
             (run.drift_error + float(run.drift.max()) * run.sigma_error / smallest) * length / smallest + beyond,
@@ -66,7 +66,7 @@ def change_chain(name: str, claims: Checked, constants: Constants, run: Along, p
     index = _index(claim, run)
     length = float(np.concatenate([[0.0], np.cumsum(run.d)])[index])
     distance = float(np.append(run.distance, run.last_distance)[index])
-    unit, stages = bound / constants["rbar"], [Stage(measured, error_of(claim))]
+    unit, stages = bound / constants["rbar"], [Stage(measured, measured_error(claim))]
     if name == "C2-layers":
         stages.append(
             Stage(
@@ -94,7 +94,7 @@ def neuron_chain(claims: Checked, constants: Constants, run: Along, summed: str)
     slopes = run.d[:done] / run.sigma[:done]
     by_slope = float(slopes.sum())
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         Stage(
             by_slope,
             run.sigma_error * by_slope / float(run.sigma.min()),
@@ -111,7 +111,7 @@ def linearized_chain(claims: Checked, run: Along, sums: Array) -> Chain:
     """C3: from |e_k - ebar_k| through the sum over the steps before k, ``sums`` counted from theta_N, to its bound for all k."""
     claim, measured, bound = numbers(claims, "C3")
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         Stage(
             float(sums[_index(claim, run)]),
             0.0,
@@ -137,7 +137,7 @@ def sum_chain(claims: Checked, constants: Constants, run: Along) -> Chain:
     # What is known at the marks only errs by beta times the length to them; the rest is rounding of the sums.
     between = beta * float(weight @ run.apart[:count]) + run.path[1] * bound
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         Stage(
             by_drift,
             between,
@@ -154,7 +154,7 @@ def sum_chain(claims: Checked, constants: Constants, run: Along) -> Chain:
             statement="E4",
             explained_by="E-jacobian",
         ),
-        Stage(bound, error_of(claim), "bent path", "|theta_j - theta_N| <= r_j, the length of the path", statement="C3"),
+        Stage(bound, bound_error(claim), "bent path", "|theta_j - theta_N| <= r_j, the length of the path", statement="C3"),
     ]
     ends = (measured, bound)
     return chain_of("C3-sum", "distance to the linearized model, by the sum", "residual", False, _where(claim), ends, stages)
@@ -168,9 +168,14 @@ def numbers(claims: Checked, name: str) -> tuple[CheckedClaim, float, float]:
     return claim, claim.measured, claim.bound
 
 
-def error_of(claim: CheckedClaim) -> float:
-    """Of either end of the claim, an estimate that is on the large side."""
-    return 2 * claim.error if claim.error is not None else np.inf
+def measured_error(claim: CheckedClaim) -> float:
+    """Of what the claim measures: the end of its interval that decides is so far from the other."""
+    return 2 * claim.halves[0] if claim.halves is not None else np.inf
+
+
+def bound_error(claim: CheckedClaim) -> float:
+    """The same of its bound."""
+    return 2 * claim.halves[1] if claim.halves is not None else np.inf
 
 
 def _index(claim: CheckedClaim, run: Along) -> int:

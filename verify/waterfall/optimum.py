@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from verify.waterfall.limits import Checked, error_of, numbers
+from verify.waterfall.limits import Checked, bound_error, measured_error, numbers
 from verify.waterfall.optimum_points import Measured, OptimumPoints
 from verify.waterfall.records import Chain, Constants, Stage, chain_of
 from verify.waterfall.steps import Along
@@ -29,7 +29,7 @@ def excess_chain(claims: Checked, constants: Constants, points: OptimumPoints, p
         return Stage(total, error + outside_error + _rounding(constants) * total, name, meaning, True, statement, explained_by)
 
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         added(*points.inside, "triangle inequality", "|v| <= |P u| + |P (v - u)| + |(I - P) v| and |P u| <= |u|"),
         added(*_scaled(points.moved, 1 / sigma0), "weakest direction", "sigma0 |P (v - u)| <= |DF_N (v - u)|"),
         added(
@@ -46,7 +46,7 @@ def excess_chain(claims: Checked, constants: Constants, points: OptimumPoints, p
             "E-jacobian",
         ),
         added(beta * constants["rbar"] ** 2 / sigma0, 0.0, "path length", "|u| <= |v| <= rbar", "A-a", path),
-        Stage(bound, error_of(claim), "part outside the range", "|(I - P) v| by its bound", True, "B1", "B1"),
+        Stage(bound, bound_error(claim), "part outside the range", "|(I - P) v| by its bound", True, "B1", "B1"),
     ]
     return chain_of("B2", "excess over the shortest distance", "length", False, WHERE, (measured, bound), stages)
 
@@ -56,9 +56,9 @@ def second_excess_chain(claims: Checked, constants: Constants, points: OptimumPo
     claim, measured, bound = numbers(claims, "B2-second")
     scale = 1 / (points.shortest[0] + points.travelled[0])
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         *_second_order(constants, points, scale),
-        Stage(bound, error_of(claim), *_WEYL),
+        Stage(bound, bound_error(claim), *_WEYL),
     ]
     return chain_of("B2-second", "excess, second order", "length", False, WHERE, (measured, bound), stages)
 
@@ -87,7 +87,7 @@ def deviation_chain(claims: Checked, constants: Constants, points: OptimumPoints
 
     by_distance = (turn, beta * max(u_error, v_error) / sigma0)
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         stretched(
             points.outside,
             (seen, points.moved[1] / (sigma0 * apart) + seen * apart_error / apart),
@@ -118,7 +118,7 @@ def deviation_chain(claims: Checked, constants: Constants, points: OptimumPoints
         stretched(
             (lost + by_multiplier, multiplier_error), by_distance, "part outside the range", "|(I - P) v| by its bound", "B1", "B1"
         ),
-        Stage(bound, error_of(claim), "path length", "|u| <= |v| <= rbar", True, "A-a", path),
+        Stage(bound, bound_error(claim), "path length", "|u| <= |v| <= rbar", True, "A-a", path),
     ]
     return chain_of("B3", "distance to the nearest optimum", "length", False, WHERE, (measured, bound), stages)
 
@@ -135,7 +135,7 @@ def quotient_chain(claims: Checked, constants: Constants, points: OptimumPoints,
     moved, moved_error = points.moved_nearest
     by_beta, by_norm = scale * (moved / u + beta * u / 2), scale * (largest**0.5 + beta * u / 2)
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         Stage(
             length / u,
             (length_error * length + rest) / u + relative * length / u,
@@ -166,7 +166,7 @@ def quotient_chain(claims: Checked, constants: Constants, points: OptimumPoints,
             "|DF_N u| <= sqrt(lambda_max) |u|, as if u pointed in the strongest direction",
             statement="B4",
         ),
-        Stage(bound, error_of(claim), "growth on the ball", "|DF|^2 <= Lambda = (sqrt(lambda_max) + beta R)^2", statement="E5"),
+        Stage(bound, bound_error(claim), "growth on the ball", "|DF|^2 <= Lambda = (sqrt(lambda_max) + beta R)^2", statement="E5"),
     ]
     return chain_of("B4", "quotient of distances", "quotient", False, WHERE, (measured, bound), stages)
 
@@ -177,10 +177,10 @@ def second_quotient_chain(claims: Checked, constants: Constants, points: Optimum
     (u, u_error), v = points.shortest, points.travelled[0]
     weyl = bound * 2 * u / (u + v)
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         *_second_order(constants, points, 1 / (u * (u + v))),
-        Stage(weyl, error_of(claim) + weyl * (u_error + points.travelled[1]) / u, *_WEYL),
-        Stage(bound, error_of(claim), "longer than the shortest", "|u| + |v| >= 2 |u|", statement="B4"),
+        Stage(weyl, bound_error(claim) + weyl * (u_error + points.travelled[1]) / u, *_WEYL),
+        Stage(bound, bound_error(claim), "longer than the shortest", "|u| + |v| >= 2 |u|", statement="B4"),
     ]
     return chain_of("B4-second", "quotient of distances, less 1", "quotient", False, WHERE, (measured, bound), stages)
 
@@ -189,9 +189,9 @@ def unique_chain(claims: Checked, constants: Constants, points: OptimumPoints) -
     """B5: from |v|^2 - |u|^2 down to ((1 - 2 t_u)/(1 - t_u))|v - u|^2."""
     claim, measured, bound = numbers(claims, "B5")
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         *_second_order(constants, points, 1.0, -1),
-        Stage(bound, error_of(claim), *_WEYL),
+        Stage(bound, bound_error(claim), *_WEYL),
     ]
     return chain_of("B5", "excess of squares", "length^2", True, WHERE, (measured, bound), stages)
 

@@ -97,7 +97,7 @@ class Chain:
     def reading(self) -> str:
         """The chain in one sentence."""
         told = [link for link in self.links if abs(link.ratio - 1) >= PRINTS_AS_ONE]
-        factors = " x ".join(f"{_digits(link.ratio)} ({link.name})" for link in told)
+        factors = " x ".join(f"{_digits(link.ratio)}{_doubt(link)} ({link.name})" for link in told)
         return f"{self.title}: {_digits(self.total)} = {factors or '1: nothing is lost'}"
 
 
@@ -138,10 +138,14 @@ class Waterfall:
 
 def chain_of(claim: str, title: str, unit: str, lower: bool, where: str, ends: tuple[float, float], stages: list[Stage]) -> Chain:
     """Link the stages. ends: what the claim measures and its bound, in its own units. Raises NoChain with the reason, where a stage
-    is not a positive number."""
+    is not a positive number, or not known to be one."""
     bad = next((stage for stage in stages if not (math.isfinite(stage.value) and stage.value > 0)), None)
     if bad is not None:
         raise NoChain(f"{bad.meaning or bad.name or 'what is measured'} comes out as {bad.value:.3g}, not as a positive number")
+    lost = next((stage for stage in stages if not stage.error < stage.value), None)
+    if lost is not None:  # a link to it could not be contradicted
+        told = f"{lost.value:.3g} +- {lost.error:.1g}"
+        raise NoChain(f"{lost.meaning or lost.name or 'what is measured'} comes out as {told}, below the error of measurement")
     links = tuple(_link(before, after, lower) for before, after in zip(stages[:-1], stages[1:], strict=True))
     first, last = float(stages[0].value), float(stages[-1].value)
     total = first / last if lower else last / first
@@ -166,6 +170,11 @@ def _link(before: Stage, after: Stage, lower: bool) -> Link:
         statement=after.statement,
         explained_by=after.explained_by,
     )
+
+
+def _doubt(link: Link) -> str:
+    """The error, where it is as large as the ratio."""
+    return f" +- {_digits(link.error)}" if link.error >= link.ratio else ""
 
 
 def _digits(value: float) -> str:

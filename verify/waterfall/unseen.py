@@ -18,7 +18,7 @@ from verify.generalization import MOST_POINTS, Generalization, Judge, Seen
 from verify.risk_bound import RiskBound
 from verify.setup import Setup, Theta
 from verify.transport import coupling, ground_cost
-from verify.waterfall.limits import Checked, error_of, numbers
+from verify.waterfall.limits import Checked, bound_error, measured_error, numbers
 from verify.waterfall.records import Chain, NoChain, Stage, chain_of
 
 Array = NDArray[np.float64]
@@ -48,7 +48,7 @@ def risk_chain(claims: Checked, found: Generalization, kernel: Array) -> Chain:
     share, error = rademacher_share(kernel)
     averaged = found.train_loss + at.linear * share + at.curvature + at.deviation
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         Stage(
             averaged,
             at.linear * error + found.loss_error,
@@ -99,7 +99,7 @@ def slope_chain(claims: Checked, setup: Setup, judge: Judge, seen: Seen, theta: 
     alpha, slope = setup.architecture.output_scale, float(setup.bounds.slope)
     maps = [_layers(setup, theta, seen, x, other)]
     maps += [_layers(setup, judge.theta0, judge.start, x, other)] if centered else []
-    gains, stages = [alpha] * len(maps), [Stage(measured, error_of(claim))]
+    gains, stages = [alpha] * len(maps), [Stage(measured, measured_error(claim))]
 
     def replaced(values: list[tuple[float, float]], name: str, meaning: str) -> None:
         total, error = (sum(gain * pair[i] for gain, pair in zip(gains, values, strict=True)) for i in (0, 1))
@@ -119,7 +119,7 @@ def slope_chain(claims: Checked, setup: Setup, judge: Judge, seen: Seen, theta: 
             below, f"norm of W_{layer}", f"as if the difference of the signals pointed in the strongest direction of W_{layer}"
         )
     last_stage = stages.pop()
-    stages.append(Stage(bound, error_of(claim), last_stage.name, last_stage.meaning, statement="H2"))
+    stages.append(Stage(bound, bound_error(claim), last_stage.name, last_stage.meaning, statement="H2"))
     where = f"{_where(claim.step)}, the pair with the largest quotient"
     return chain_of("H2-lipschitz", "slope in the input", "slope", False, where, (measured, bound), stages)
 
@@ -176,7 +176,7 @@ def transport_chain(claims: Checked, found: Generalization, judge: Judge, seen: 
     apart = float(np.sum(plan * np.abs(here[:, None] - there[None, :])))
     by_loss = float(np.sum(plan * ground_cost((outputs[0], outputs[1]), targets, loss.slope, loss.label_slope, loss.largest)))
     stages = [
-        Stage(measured, error_of(claim)),
+        Stage(measured, measured_error(claim)),
         Stage(apart, 2 * found.loss_error, "cancellation", "the mean of |loss - loss'| over the coupling", statement="H2"),
         Stage(
             by_loss,
@@ -187,7 +187,7 @@ def transport_chain(claims: Checked, found: Generalization, judge: Judge, seen: 
         ),
         Stage(
             bound,
-            error_of(claim),
+            bound_error(claim),
             "slope in the input",
             "|f(x) - f(x')| <= Lip |x - x'|; no cost exceeds b",
             statement="H2",
