@@ -92,14 +92,19 @@ def dot(left: Any, right: Any) -> Any:
 
 def length(vector: Any) -> Any:
     """The Euclidean norm of a row."""
-    return BALL.sqrt(dot(vector, vector).max(arb(0)))
+    return _root(dot(vector, vector))
 
 
 def function_length(setup: Setup, function: Any) -> Any:
     """|.|_nu of (k, n) values."""
     nu = arb_mat(setup.dataset.points, 1, setup.dataset.sample_weights.tolist())
     squares = (_entrywise(function, function) * nu).entries()
-    return BALL.sqrt(sum(squares, arb(0)).max(arb(0)))
+    return _root(sum(squares, arb(0)))
+
+
+def _root(square: Any) -> Any:
+    """The root of a number that is not negative, also where its ball reaches below 0."""
+    return square.sqrt() if square > 0 else arb(0).union(square.upper().max(arb(0)).sqrt())
 
 
 def _scales(setup: Setup) -> list[Any]:

@@ -49,22 +49,43 @@ def implicit_regularization(
 
     certificate: one that certifies; reference: its weights. most_steps: of gradient descent from there. later: steps of the run
     made already and where they led (``run_end``). The claims are about exact gradient descent; what rounding of the steps can do to
-    the run lowers the lower ends of what is measured, so it widens UNDECIDED and never HOLDS. Where doubles do not decide a claim
-    of second order, the distances are measured once more, in balls (``verify.sharpened``).
+    the run lowers the lower ends of what is measured, so it widens UNDECIDED and never HOLDS.
     """
     assert certificate.certified
     end = run_end(setup, certificate, reference, most_steps, later)
     nearest = nearest_from(setup, end, reference)
-    values = measured_values(setup, end, nearest, reference)
     linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
-    step = certificate.step + end.steps
-    claims = checked(records, end, values, step, linear, nearest.reason)
-    if not linear and nearest.found is not None and math.isfinite(nearest.error) and any(map(_open, claims)):
-        finer = sharpened(setup, certificate, end, nearest, reference)
-        values |= finer.values
-        again = checked(records, end, values, step, linear, nearest.reason)
-        claims = [_told(new, finer) if _open(old) else new for old, new in zip(claims, again, strict=True)]
+    values, claims = claims_at_end(setup, records, end, nearest, reference, certificate.step + end.steps, linear)
     return ImplicitRegularization(end, nearest, values, tuple(claims))
+
+
+def claims_at_end(
+    setup: Setup,
+    records: Sequence[Theorem],
+    end: RunEnd,
+    nearest: NearestOptimum,
+    reference: Theta,
+    step: int,
+    linear: bool,
+) -> tuple[dict[str, Interval], list[CheckedClaim]]:
+    """The quantities of B1 to B5 at the end of a run, and every claim of the records there.
+
+    step: which the claims name. linear: whether the network is linear in its trained parameters. Where doubles do not decide a
+    claim of second order, the distances are measured once more, in balls (``verify.sharpened``).
+    """
+    values = measured_values(setup, end, nearest, reference)
+    claims = checked(records, end, values, step, linear, nearest.reason)
+    if linear or nearest.found is None or not math.isfinite(nearest.error) or not any(map(_open, claims)):
+        return values, claims
+    finer = sharpened(setup, end, nearest, reference)
+    values |= {name: _common(values[name], found) for name, found in finer.values.items()}
+    again = checked(records, end, values, step, linear, nearest.reason)
+    return values, [_told(new, finer) if _open(old) else new for old, new in zip(claims, again, strict=True)]
+
+
+def _common(one: Interval, other: Interval) -> Interval:
+    """Where both intervals are right, what they have in common; an empty one is a mistake of ours, and raises."""
+    return Interval(np.maximum(one.lower, other.lower), np.minimum(one.upper, other.upper))
 
 
 def _open(claim: CheckedClaim) -> bool:
@@ -122,6 +143,9 @@ def checked(
             if claim.nonlinear and linear:
                 words = "the network is linear in its trained parameters: both sides are 0"
                 found.append(claims_nothing(claim, record.id, words))
+                continue
+            if claim.id in SECOND and not bool(as_interval(known["travelled"]).upper < end.constants["R"].lower):
+                found.append(claims_nothing(claim, record.id, "the limit of the run is not known to lie in B(R)"))
                 continue
             symbols = known | (_lowered(known, end.rounding) if claim.id in PATH_CLAIMS else {})
             # |v|^2 - |u|^2 is |v - u|^2 up to its share t_u, which is what these claims say; the rest is an identity.

@@ -9,7 +9,7 @@ behind both bounds stand in ``theorems.lemmas.implicit`` (POLISHED, ACROSS, COMP
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,41 +18,47 @@ from numpy.typing import NDArray
 from numerics.errors import NumericsError
 from numerics.jacobian_products import jacobian_vector, vector_jacobian
 from numerics.nearest import Nearest, function_norm, nearest_optimum, norm, solve_kernel
-from numerics.norms import EIGENVALUE_CONSTANT
 from numerics.rounding import RoundingErrors, kernel_depth
 from numerics.roundoff import UNIT_ROUNDOFF, gamma
 from numerics.signals import panel_rows
 from numerics.snapshots import Snapshot
 from theorems.arithmetic import INTERVAL, Interval, as_interval
 from theorems.records import Theorem, evaluate_expression
+from verify.certificate import certify
 from verify.certificate_record import Certificate
-from verify.claims import float_ends, perturbation
+from verify.claims import float_ends, not_covered, perturbation
 from verify.setup import Setup, Theta
 
 Array = NDArray[np.float64]
 Constants = dict[str, Interval]
+Certified = tuple[Theorem, Constants]
 
 WANTED = 1e-10  # error of theta_inf, relative to the path bound: further steps are not worth their time
 FIRST_CHUNK = 64
 STILL = 16  # times its error: a residual below that is rounding
 OUTWARD = 1 + 2.0**-30  # for the few roundings in the formulas of this module
+CANCELED = 2.0**-16  # a difference of numbers near 1 below which its rounding would exceed that
 
 
 @dataclass(frozen=True)
 class RunEnd:
-    """The limit of the run: theta, and error >= |theta_inf - theta|. steps: made since the certified point; residual: s after them.
+    """The limit of the run: theta, and error >= |theta_inf - theta|. steps: made since the certified point; residual: s after them,
+    up to residual_error.
 
     rounding: the sum of |theta_{k+1} - (theta_k - eta grad J)| over the steps at most. constants: those of the certificate with s_0
-    raised by what this rounding can add (Theorem A1). last: the weights after the steps.
+    raised by what this rounding can add (Theorem A1). last: the weights after the steps. rest: statements that bound the way from
+    there, each with its constants.
     """
 
     theta: Theta
     error: float
     steps: int
     residual: float
+    residual_error: float
     rounding: float
     constants: Constants
     last: Theta
+    rest: tuple[Certified, ...]
 
 
 @dataclass(frozen=True)
@@ -94,10 +100,11 @@ def run_end(
         )
         rounding = made * (found.errors.update + certificate.step_size * slope)
         constants = raised(certificate.theorem, given, perturbation(given) * rounding)
-        end = _polished(setup, certificate.theorem, constants, theta, found, residual + error)
+        rest = certificates_of_the_rest(setup, certificate, constants, theta, certificate.step + made, found)
+        end = _polished(setup, rest, theta, found, residual + error)
         ahead = min(chunk, most_steps - made)
         if ahead <= 0 or end[1] <= WANTED * float(constants["rbar"].upper) or residual <= STILL * error:
-            return RunEnd(end[0], end[1], made, residual, rounding, constants, theta)
+            return RunEnd(end[0], end[1], made, residual, error, rounding, constants, theta, rest)
 
 
 def raised(theorem: Theorem, constants: Mapping[str, Interval], charge: float) -> Constants:
@@ -107,6 +114,25 @@ def raised(theorem: Theorem, constants: Mapping[str, Interval], charge: float) -
     known["s0"] = Interval(start.lower, np.nextafter(start.upper + charge, np.inf))
     found = {name: as_interval(value) for name, value in theorem.evaluate_constants(known, INTERVAL).items()}
     return {**constants, **found}
+
+
+def certificates_of_the_rest(
+    setup: Setup, certificate: Certificate, constants: Constants, theta: Theta, step: int, found: Snapshot
+) -> tuple[Certified, ...]:
+    """Statements that bound how far gradient descent goes from ``theta``, some steps after the certified weights.
+
+    The certificate of the run, where the steps so far, rounding included, surely stay in its ball (``constants``: raised; Theorem
+    A1 asks for R > rbar_k); and one of theta itself, in floating point, which owes nothing to them. found: the snapshot at theta.
+    """
+    assert certificate.theorem is not None
+    known: list[Certified] = []
+    if not not_covered(certificate.theorem, constants):
+        known.append((certificate.theorem, constants))
+    if setup.certifiable and setup.loss_constants is not None:
+        later = certify(setup.point(theta, step, found), setup.loss_constants, certificate.step_size)
+        if later.certified and later.theorem is not None:
+            known.append((later.theorem, {name: float_ends(value) for name, value in later.constants.items()}))
+    return tuple(known)
 
 
 def remaining_path(theorem: Theorem, constants: Mapping[str, Interval], residual: float) -> float:
@@ -153,17 +179,16 @@ def newton_to_limit(
     return step, OUTWARD * (second + solved / floor + _product_error(setup, found) * function_norm(x, nu))
 
 
-def _polished(
-    setup: Setup, theorem: Theorem, constants: Mapping[str, Interval], theta: Theta, found: Snapshot, residual: float
-) -> tuple[Theta, float]:
+def _polished(setup: Setup, rest: Sequence[Certified], theta: Theta, found: Snapshot, residual: float) -> tuple[Theta, float]:
     """theta - DF^+ (F - y*), and a bound of its distance from theta_inf; theta with the rest of the path where that is less."""
-    left = remaining_path(theorem, constants, residual)
+    left = min((remaining_path(theorem, constants, residual) for theorem, constants in rest), default=math.inf)
     e = found.outputs - setup.offsets - setup.minimizers
     missing = function_error(setup, found.errors, function_norm(e, setup.dataset.sample_weights))
-    newton = newton_to_limit(setup, theorem, constants, theta, found, residual, e, missing)
-    if newton is None:
+    steps = [newton_to_limit(setup, *statement, theta, found, residual, e, missing) for statement in rest]
+    known = [newton for newton in steps if newton is not None]
+    if not known:
         return theta.copy(), left
-    step, error = newton
+    step, error = min(known, key=lambda newton: newton[1])
     error += OUTWARD * 2 * UNIT_ROUNDOFF * (norm(theta) + norm(step))  # the difference is stored
     return (theta - step, error) if error < left else (theta.copy(), left)
 
@@ -212,7 +237,7 @@ def computed_distance(
         return math.inf
     w = u / (sigma0 - beta * u)
     a = 1 - beta * (w + multiplier) / 2
-    if not a > 0:
+    if not a > CANCELED:
         return math.inf
     b, c = z + e * (1 + beta * w) / sigma, e * z / sigma
     return (b + math.sqrt(b**2 + 4 * a * c)) / (2 * a)
@@ -255,7 +280,7 @@ def _defect(found: Snapshot, e: Array, x: Array, nu: Array) -> float:
     roots = np.sqrt(nu)[:, None]
     right, flat = (roots * e).ravel(), (roots * x).ravel()
     size = norm(flat)
-    product = EIGENVALUE_CONSTANT * len(flat) * UNIT_ROUNDOFF * float(found.eigenvalues[-1]) * size
+    product = gamma(len(flat) + 2) * norm(found.kernel) * size  # | |K| | <= |K|_F
     return norm(right - found.kernel @ flat) + found.errors.kernel * size + product + 4 * UNIT_ROUNDOFF * norm(right)
 
 

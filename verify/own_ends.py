@@ -17,7 +17,7 @@ from theorems.records import Role, Theorem
 from theorems.statements.lazy import linear_sum
 from verify.certificate_record import Certificate
 from verify.claims import MeasuredSteps, float_ends, perturbation
-from verify.implicit import checked, measured_values
+from verify.implicit import claims_at_end
 from verify.lazy import lazy_training
 from verify.limits import nearest_from, raised, run_end
 from verify.own_checks import (
@@ -73,8 +73,7 @@ def _limit(
     end = dataclasses.replace(end, rounding=errors, constants=raised(certificate.theorem, given, perturbation(given) * errors))
     reference = run.theta(first)
     nearest = nearest_from(setup, end, reference)
-    values = measured_values(setup, end, nearest, reference)
-    found = checked([theorem], end, values, last, _is_linear(certificate), nearest.reason)
+    _, found = claims_at_end(setup, [theorem], end, nearest, reference, last, _is_linear(certificate))
     told = f"{end.steps} further steps of gradient descent from the last record, the limit known to {end.error:.2g}"
     return [claim_renumbered(dataclasses.replace(claim, reason=f"{claim.reason}; {told}"), run) for claim in found], []
 

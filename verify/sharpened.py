@@ -2,11 +2,11 @@
 
 The second forms of B2 and B4, and B5, say more than an identity by a share t_u of |v - u|^2, v = theta_inf - theta0, u = theta* -
 theta0; after a late certification that is less than the errors with which doubles evaluate F and DF^* w. Here a point is a double
-vector with a short double correction, their sum exact, and F - y* and DF^* w are evaluated at it in balls of 128 bits. What doubles
-still do is solve linear systems: how well is measured by what is left, never assumed.
+vector with a short double correction, and F - y* and DF^* w are evaluated at their sum in balls of 128 bits. What doubles still do
+is solve linear systems: how well is measured by what is left, never assumed.
 
 **The limit.** At theta_k, the last weights, e = F(theta_k) - y* is enclosed. s_k <= sqrt(L/mu) |e| bounds the rest of the path by
-r, by the run's certificate or one made at theta_k. For any x, POLISHED and ACROSS of ``theorems.lemmas.implicit`` give
+r, by any of the statements in ``RunEnd.rest``. For any x, POLISHED and ACROSS of ``theorems.lemmas.implicit`` give
 
     |theta_inf - (theta_k - g)| <= beta r^2/(sqrt(2) f) + |e - K x|/f + |DF_k^* x - g|,
 
@@ -27,7 +27,7 @@ B5's formula (COMPUTED, ``verify.limits.computed_distance``) bounds the distance
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,20 +38,15 @@ from numpy.typing import NDArray
 from numerics.errors import NumericsError
 from numerics.jacobian_products import jacobian_vector, vector_jacobian
 from numerics.nearest import norm, solve_kernel
-from numerics.snapshots import Snapshot
 from theorems.arithmetic import Interval
 from theorems.ball_arithmetic import ball, lower, upper, working_precision
-from theorems.records import Theorem
 from verify.ball_network import at_points, ball_signals, dot, function_length, length, middles, pulled_back, row
-from verify.certificate import certify
-from verify.certificate_record import Certificate
-from verify.claims import float_ends
-from verify.limits import OUTWARD, Constants, NearestOptimum, RunEnd, computed_distance, newton_to_limit
+from verify.limits import OUTWARD, NearestOptimum, RunEnd, computed_distance, newton_to_limit
 from verify.setup import Setup, Theta
 
 Array = NDArray[np.float64]
 
-LARGEST = 200_000_000  # products of balls, in all about two seconds of one core
+LARGEST = 200_000_000  # products of balls for one point and output, about a second of one core; at most five points are evaluated
 ACTIVATION = 1000  # products that take as long as phi and phi' of one number
 ENTRY = 500  # products that take as long as reading and writing one parameter
 STEPS = 3  # Newton steps to the nearest optimum, at most
@@ -73,10 +68,10 @@ class Sharpened:
     reason: str = ""
 
 
-def sharpened(setup: Setup, certificate: Certificate, end: RunEnd, nearest: NearestOptimum, reference: Theta) -> Sharpened:
+def sharpened(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference: Theta) -> Sharpened:
     """Measure the distances of B once more, from points known beyond double precision.
 
-    certificate: that of the run. end, nearest: the points as doubles know them, the nearest optimum found. reference: theta0.
+    end, nearest: the points as doubles know them, the nearest optimum found. reference: theta0.
     """
     a, points = setup.architecture, setup.dataset.points
     size = a.parameters * (points + ENTRY) + ACTIVATION * points * sum(a.sizes[1:-1])
@@ -85,7 +80,7 @@ def sharpened(setup: Setup, certificate: Certificate, end: RunEnd, nearest: Near
         return Sharpened(reason=f"too large to be evaluated in balls: {told} is {size:,}, the limit {LARGEST:,}")
     try:
         with working_precision():
-            last, late = limit_point(setup, certificate, end)
+            last, late = limit_point(setup, end)
             star, near = nearest_point(setup, end, nearest, reference, ENOUGH * late)
             return _measured(last - row(reference), star - row(reference), late, near)
     except NumericsError as failure:
@@ -102,14 +97,15 @@ def _measured(v: Any, u: Any, late: float, near: float) -> Sharpened:
     return Sharpened({name: _widened(found, errors[name], name != "excess") for name, found in distances.items()}, late, near)
 
 
-def limit_point(setup: Setup, certificate: Certificate, end: RunEnd) -> tuple[Any, float]:
+def limit_point(setup: Setup, end: RunEnd) -> tuple[Any, float]:
     """theta_k - g, a row, and how far theta_inf can be from it. Raises NumericsError where nothing bounds that."""
     e = ball_signals(setup, row(end.last)).outputs - _goal(setup)
     rounded, found = np.ascontiguousarray(middles(e).T), setup.snapshot(end.last)
     size, missing = (_above(function_length(setup, x)) for x in (e, e - at_points(rounded)))
     best: tuple[Theta, float] | None = None
-    for theorem, known in _certified(setup, certificate, end, found):
+    for theorem, known in end.rest:
         residual = OUTWARD * math.sqrt(float(known["L"].upper) / float(known["mu"].lower)) * size
+        residual = min(residual, end.residual + end.residual_error)  # as doubles know it, which is less where L/mu is large
         step = newton_to_limit(setup, theorem, known, end.last, found, residual, rounded, missing)
         best = step if step is not None and (best is None or step[1] < best[1]) else best
     if best is None:
@@ -117,22 +113,12 @@ def limit_point(setup: Setup, certificate: Certificate, end: RunEnd) -> tuple[An
     return row(end.last) - row(best[0]), best[1]
 
 
-def _certified(setup: Setup, certificate: Certificate, end: RunEnd, found: Snapshot) -> Iterator[tuple[Theorem, Constants]]:
-    """The certificate of the run, and one of the last weights, from which the rest of the path is shorter."""
-    assert certificate.theorem is not None
-    assert setup.loss_constants is not None
-    yield certificate.theorem, end.constants
-    later = certify(setup.point(end.last, certificate.step + end.steps, found), setup.loss_constants, certificate.step_size)
-    if later.certified and later.theorem is not None:
-        yield later.theorem, {name: float_ends(value) for name, value in later.constants.items()}
-
-
 def nearest_point(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference: Theta, enough: float) -> tuple[Any, float]:
     """A point near theta*, a row, and how far theta* can be from it; Newton steps until that is ``enough``."""
     assert nearest.found is not None
     theta, w, goal = nearest.found.theta, nearest.found.multipliers, _goal(setup)
-    found = setup.snapshot(theta)
-    sigma = math.sqrt(max(float(found.eigenvalues[0]) - found.errors.eigenvalue, 0.0))
+    measured = setup.snapshot(theta)
+    sigma = math.sqrt(max(float(measured.eigenvalues[0]) - measured.errors.eigenvalue, 0.0))
     beta, radius = float(end.constants["beta"].upper), float(end.constants["R"].lower)
     sigma0 = math.sqrt(float(end.constants["lambda0"].lower))
     delta, omega = np.zeros_like(theta), np.zeros_like(w)
@@ -142,6 +128,8 @@ def nearest_point(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference:
         signals, u = ball_signals(setup, point), point - row(reference)
         e, z = signals.outputs - goal, u - pulled_back(setup, signals, multiplier)
         norms = (length(u), function_length(setup, multiplier), function_length(setup, e), length(z))
+        if not all(found.is_finite() for found in norms):
+            break
         there = (sigma - OUTWARD * beta * norm(delta)) / OUTWARD  # DF is beta-Lipschitz
         error = OUTWARD * computed_distance(beta, sigma0, there, radius, *map(_above, norms))
         if not error < best[1]:
@@ -150,7 +138,7 @@ def nearest_point(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference:
         if error <= enough:
             break
         left = np.ascontiguousarray(middles(e).T), middles(z)[0]
-        moved, turned = _newton_step(setup, theta, w, found.kernel, *left, APART * radius)
+        moved, turned = _newton_step(setup, theta, w, measured.kernel, *left, APART * radius)
         delta, omega = delta + moved, omega + turned
     return best
 

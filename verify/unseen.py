@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from theorems.statements.generalization import THEOREM_H1, THEOREM_H2
-from verify.certificate import Certificate
 from verify.claims import MeasuredSteps, float_ends, not_applicable, perturbation
 from verify.errors import ProblemError
 from verify.evaluated_losses import EvaluatedLoss, clipped_loss, ramp_loss
 from verify.generalization import Generalization, Judge, certified_distance
 from verify.held_out import held_out
-from verify.limits import raised, remaining_path
+from verify.limits import certificates_of_the_rest, raised, remaining_path
 from verify.run import MeasuredRun
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim
@@ -65,7 +64,7 @@ def _judged(setup: Setup, theta0: Theta, run: MeasuredRun, certified: MeasuredSt
     if certificate.certified and certified is not None:
         assert run.certified_theta is not None
         radius = certified_distance(certificate, run.certified_theta, theta0)
-        remaining = remaining_way(certificate, certified)
+        remaining = remaining_way(setup, run, certified)
     return judge.judge(run.final_theta, radius, run.trajectory.steps, remaining), judge
 
 
@@ -79,16 +78,20 @@ def evaluated_loss(setup: Setup) -> EvaluatedLoss:
     return clipped_loss(setup, options.clip)
 
 
-def remaining_way(certificate: Certificate, certified: MeasuredSteps) -> float | None:
+def remaining_way(setup: Setup, run: MeasuredRun, certified: MeasuredSteps) -> float | None:
     """How far exact gradient descent goes from the end of the run, at most (claim A-d); None where nothing finite is known.
 
     The rounding of the steps since the certified weights raises s_0, as Theorem A1 says.
     """
+    certificate, theta = run.certificate, run.final_theta
     assert certificate.theorem is not None
+    assert theta is not None
     given = {name: float_ends(value) for name, value in certificate.constants.items()}
     rounding = float(certified.step_error[:-1].sum())
     constants = raised(certificate.theorem, given, perturbation(given) * rounding)
-    way = remaining_path(certificate.theorem, constants, float(certified.residual[-1] + certified.residual_error[-1]))
+    rest = certificates_of_the_rest(setup, certificate, constants, theta, run.trajectory.steps, setup.snapshot(theta))
+    residual = float(certified.residual[-1] + certified.residual_error[-1])
+    way = min((remaining_path(theorem, known, residual) for theorem, known in rest), default=math.inf)
     return way if math.isfinite(way) else None
 
 

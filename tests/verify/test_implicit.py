@@ -15,8 +15,9 @@ from numerics.jacobian_products import jacobian_vector, outputs_and_kernel, vect
 from numerics.nearest import function_norm, solve_kernel
 from theorems.arithmetic import Interval
 from theorems.statements.implicit import RECORDS
+from verify.claims import not_covered
 from verify.composite_problems import QuadraticMap
-from verify.implicit import ImplicitRegularization, checked, implicit_regularization
+from verify.implicit import SECOND, ImplicitRegularization, checked, implicit_regularization
 from verify.limits import computed_distance, nearest_from, outside_range, remaining_path, run_end
 from verify.problem import problem_from_mapping
 from verify.proving.implicit_samplers import nearest_solution
@@ -247,13 +248,29 @@ def test_a_value_on_its_bound_is_undecided(regular: ImplicitRegularization, clai
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_value_that_is_not_known_well_is_no_check_and_told(regular: ImplicitRegularization, claim: str) -> None:
     record = next(item for item in RECORDS if claim in [c.id for c in item.claims])
+    in_ball = ("nearest", "travelled") if claim in SECOND else ("nearest",)  # the others are about gradient descent
     vague = {
-        name: Interval(np.asarray(0.0 if name != "nearest" else 1e-3), np.asarray(1e6 if name != "nearest" else float(x.upper)))
+        name: Interval(np.asarray(1e-3 if name == "nearest" else 0.0), np.asarray(float(x.upper) if name in in_ball else 1e6))
         for name, x in regular.values.items()
     }
     found = next(item for item in checked([record], regular.end, vague, 0, False, "") if item.id == claim)
     assert found.verdict is Verdict.NOT_APPLICABLE
     assert found.reason.startswith("nothing to check: the error of measurement, ")
+
+
+def test_a_limit_that_may_lie_outside_the_ball_is_no_solution_to_compare(regular: ImplicitRegularization) -> None:
+    radius = float(regular.end.constants["R"].lower)
+    far = {**regular.values, "travelled": Interval(np.asarray(0.0), np.asarray(radius))}
+    reasons = {item.id: item.reason for item in checked(RECORDS, regular.end, far, 0, False, "")}
+    assert all("not known to lie in B(R)" in reasons[claim] for claim in SECOND)
+
+
+def test_a_certificate_left_by_rounding_bounds_no_rest(regular: ImplicitRegularization) -> None:
+    """Theorem A1 asks for R > rbar after the rounding; the certificate at the last weights owes nothing to that."""
+    end = regular.end
+    assert len(end.rest) == 2
+    tight = {**end.constants, "R": end.constants["rbar"]}
+    assert not_covered(end.rest[0][0], tight)
 
 
 def test_hypotheses_that_fail_are_named(regular: ImplicitRegularization) -> None:

@@ -9,10 +9,12 @@ import math
 import numpy as np
 import pytest
 
+from verify.claims import float_ends
 from verify.errors import ProblemError
 from verify.evaluated_losses import clipped_loss
 from verify.generalization import Judge, certified_distance
 from verify.held_out import FRESH_POINTS, held_out
+from verify.limits import remaining_path
 from verify.problem import problem_from_mapping
 from verify.run import measure_run
 from verify.setup import prepare
@@ -66,26 +68,20 @@ def test_three_distances(certified) -> None:
     run, found = certified.run, certified.unseen.found
     _, theta0 = prepare(certified.setup.problem)
     steps = measured_steps(certified.setup, certified.certificate, run, certified.step_size)
-    end, way = float(np.linalg.norm(run.final_theta - theta0)), remaining_way(certified.certificate, steps)
+    end, way = float(np.linalg.norm(run.final_theta - theta0)), remaining_way(certified.setup, run, steps)
     room = 8 * len(theta0) * np.finfo(np.float64).eps
     assert found.measured.distance == pytest.approx(end, rel=room)
     assert found.limit.distance == pytest.approx(end + way, rel=room)
     assert found.certified.distance == certified_distance(certified.certificate, certified.certified_theta, theta0)
     assert found.measured.distance < found.limit.distance < found.certified.distance
-    # The rest of the run from half way is no longer than what is said to remain there.
+    # The rest of the run from half way is no longer than what the run's certificate says to remain there.
     half_way = len(steps.residual) // 2
-    half = dataclasses.replace(
-        steps, **{item.name: getattr(steps, item.name)[:half_way] for item in dataclasses.fields(steps) if item.name not in SCALARS}
-    )
-    assert (
-        remaining_way(certified.certificate, half)
-        >= steps.length[half_way - 1 : -1].sum() - steps.length_error[half_way - 1 : -1].sum()
-    )
+    given = {name: float_ends(value) for name, value in certified.certificate.constants.items()}
+    s = float(steps.residual[half_way - 1] + steps.residual_error[half_way - 1])
+    gone = steps.length[half_way - 1 : -1].sum() - steps.length_error[half_way - 1 : -1].sum()
+    assert remaining_path(certified.certificate.theorem, given, s) >= gone
     assert found.limit.train_loss < 1e-13 < found.measured.train_loss  # at the targets the loss is 0
     assert float(run.trajectory.displacement[-1, 0]) == pytest.approx(found.measured.distance, rel=room)
-
-
-SCALARS = ("first", "mu", "eta")
 
 
 def test_a_vacuous_bound_holds_and_says_so(certified) -> None:
