@@ -47,15 +47,12 @@ def certificate_document(
     follows: its consequences, None where nothing is certified. arrays_sha256: of certificate.npz beside it. on_ball: Theorem A1 on
     the certificate's ball.
     """
-    witness, theorem = certificate.witness, certificate.theorem
-    if (
-        not certificate.certified
-        or follows is None
-        or certificate.rigor is not Rigor.RIGOROUS
-        or witness is None
-        or theorem is None
-    ):
+    if not certificate.certified or certificate.rigor is not Rigor.RIGOROUS:
         return None
+    witness, theorem = certificate.witness, certificate.theorem
+    assert witness is not None
+    assert theorem is not None
+    assert follows is not None
     return {
         "schema": SCHEMA,
         "theorem": theorem.id,
