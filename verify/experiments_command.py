@@ -13,7 +13,7 @@ from verify.command_group import stages
 @click.command()
 @click.argument("name", metavar="[NAME]", required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("overparam-evidence"), show_default=True, help="Where to write."
+    "--out", type=click.Path(path_type=Path), default=Path("overparam-experiments"), show_default=True, help="Where to write."
 )
 @click.option("--list", "listed", is_flag=True, help="List the experiments and run none.")
 @click.option("--quick", is_flag=True, help="A smaller grid and fewer draws.")
@@ -23,8 +23,8 @@ from verify.command_group import stages
 def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: int, workers: int | None, as_json: bool) -> None:
     """Run an experiment, or without a name all of them.
 
-    Writes NAME.csv, NAME.json, NAME.md and figures. Exit status: 0 every check holds, 1 one is violated, 3 one is undecided, 2 bad
-    input.
+    Writes evidence/NAME.csv, .json and .md and figures/NAME.svg under DIR. Exit status: 0 every check holds, 1 one is violated,
+    3 one is undecided, 2 bad input.
     """
     from verify import fields
     from verify.evidence import catalogue, findings

@@ -10,6 +10,7 @@ import numpy as np
 from verify.drawn.clopper_pearson import OVERALL_RISK, limits, trials_needed
 from verify.drawn.eigenvalue import CONFIDENCE, EPSILONS, Curve
 from verify.evidence.assumption_results import Counted, Results, states_probability
+from verify.evidence.findings import picture
 from verify.evidence.slopes import shown_limits
 from verify.result import versions
 from verify.rigor import decimal_above, decimal_below
@@ -83,7 +84,7 @@ def _checks(results: Results) -> str:
             "that would have done, – where that is not positive.",
             f"For the smallest share stated here, {needed} draws without any failure are needed for HOLDS.",
             "",
-            "![Frequencies against stated probabilities](assumption_events.svg)",
+            picture("Frequencies against stated probabilities", "assumption_events.svg"),
         ]
     )
 
@@ -150,11 +151,11 @@ def _assumption(results: Results) -> str:
             "",
             f"The other ε ({', '.join(str(e) for e in EPSILONS)}), every width and the quantiles are in `assumption.csv`.",
             "",
-            "![Smallest eigenvalue against width](assumption_eigenvalue.svg)",
+            picture("Smallest eigenvalue against width", "assumption_eigenvalue.svg"),
             "",
-            "![Probability of half the limit against width](assumption_probability.svg)",
+            picture("Probability of half the limit against width", "assumption_probability.svg"),
             "",
-            "![Median deviation against width; dashed: slope -1/2](assumption_rate.svg)",
+            picture("Median deviation against width; dashed: slope -1/2", "assumption_rate.svg"),
         ]
     )
 

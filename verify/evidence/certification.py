@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from verify.certificate_record import Certificate
 from verify.drawn.frequencies import seeds_of
 from verify.evidence.drawing import against_width, marks, svg
-from verify.evidence.findings import Experiment, Findings
+from verify.evidence.findings import Experiment, Findings, picture
 from verify.evidence.slopes import DRAWS, slope_over_draws, text_of
 from verify.evidence.tabulated import (
     COUNTS,
@@ -204,7 +204,7 @@ def _steps(rows: Sequence[Row]) -> str:
         share = f"{sum(row['certified'] for row in some)} of {len(some)}"
         lines.append([points, layers, share, first_to_last(steps), slopes[0], first_to_last(residual), slopes[1]])
     head = ["n", "L", "certified", "step N, first → last width", "slope", "residual at N", "slope"]
-    return table(head, lines) + "\n\n![Certification step and residual there against width](certification.svg)"
+    return table(head, lines) + "\n\n" + picture("Certification step and residual there against width", "certification.svg")
 
 
 def _start(rows: Sequence[Row]) -> str:
@@ -220,7 +220,7 @@ def _start(rows: Sequence[Row]) -> str:
         "already there). The "
         "width estimate (of the first draw) scales the signals of the network drawn; it is no certificate."
     )
-    return "\n\n".join((table(head, lines), words, "![q at the start and the width estimate](certification_start.svg)"))
+    return "\n\n".join((table(head, lines), words, picture("q at the start and the width estimate", "certification_start.svg")))
 
 
 def _not_seen(rows: Sequence[Row]) -> str:

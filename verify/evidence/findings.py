@@ -17,6 +17,8 @@ from verify.result import versions
 from verify.verdict import Verdict, counted
 
 SCHEMA = "overparam-experiment-1"
+PAGES, FIGURES = "evidence", "figures"
+"""The folders of pages with their tables, and of figures, under the directory asked for."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Findings:
     """What an experiment found.
 
     rows: one mapping a line of the table, with values of text, integers, doubles or None; columns: their order. details: what else
-    the JSON document tells. counts: checks by verdict. figures: SVG by file name. page: the summary in Markdown.
+    the JSON document tells. counts: checks by verdict. figures: SVG by file name. page: the summary in Markdown, with each figure
+    by ``picture``.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -67,13 +70,19 @@ def document(experiment: Experiment, findings: Findings, *, quick: bool, seed: i
 
 
 def contents(experiment: Experiment, findings: Findings, stated: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of an experiment by name, complete before any is written."""
+    """The files of an experiment by their places, complete before any is written."""
+    page = f"{PAGES}/{experiment.name}"
     return {
-        f"{experiment.name}.csv": as_csv(findings).encode(),
-        f"{experiment.name}.json": as_text(dict(stated)).encode(),
-        f"{experiment.name}.md": findings.page.encode(),
-        **findings.figures,
+        f"{page}.csv": as_csv(findings).encode(),
+        f"{page}.json": as_text(dict(stated)).encode(),
+        f"{page}.md": findings.page.encode(),
+        **{f"{FIGURES}/{name}": figure for name, figure in findings.figures.items()},
     }
+
+
+def picture(caption: str, name: str) -> str:
+    """The figure ``name`` of a page, in Markdown."""
+    return f"![{caption}](../{FIGURES}/{name})"
 
 
 def as_csv(findings: Findings) -> str:
@@ -86,10 +95,10 @@ def as_csv(findings: Findings) -> str:
 
 
 def write(directory: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files into ``directory`` (made if needed), each whole or not at all. Raises ProblemError when it cannot."""
+    """Write the files under ``directory`` (made if needed), each whole or not at all. Raises ProblemError when it cannot."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
             with atomic_writer(directory / name) as file:
                 file.write(content)
     except OSError as error:

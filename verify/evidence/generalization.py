@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from verify.drawn.frequencies import seeds_of
 from verify.evaluated_losses import clipped_loss
 from verify.evidence.drawing import line, marks, svg
-from verify.evidence.findings import Experiment, Findings
+from verify.evidence.findings import Experiment, Findings, picture
 from verify.evidence.tabulated import (
     COUNTS,
     Row,
@@ -185,7 +185,7 @@ constant and transport bound.
         "## What was seen",
         _table(rows),
         _words(rows),
-        "![Bound of the gap, and the measured gap, against n; dashed: the largest loss](generalization.svg)",
+        picture("Bound of the gap, and the measured gap, against n; dashed: the largest loss", "generalization.svg"),
         doubts(rows, "data", "points", "width", "draw", "steps"),
         _not_seen(rows),
     )

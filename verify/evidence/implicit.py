@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from theorems.arithmetic import as_interval
 from verify.evidence import regimes
 from verify.evidence.drawing import against_width, line, marks, svg
-from verify.evidence.findings import Experiment, Findings
+from verify.evidence.findings import Experiment, Findings, picture
 from verify.evidence.regimes import FULL, QUICK, Grid, described, regimes_of
 from verify.evidence.slopes import slope_over_draws, text_of
 from verify.evidence.tabulated import (
@@ -178,7 +178,7 @@ its error (the columns `_error`).
         "## What was seen",
         table(head, lines),
         seen,
-        "![Distances from the nearest optimum against width; lines: bounds](implicit.svg)",
+        picture("Distances from the nearest optimum against width; lines: bounds", "implicit.svg"),
         doubts(rows, "layers", "output_scale", "width", "draw"),
         _not_seen(rows),
     )

@@ -24,7 +24,7 @@ from verify.certificate_record import Certificate
 from verify.claims import float_ends
 from verify.evidence import regimes
 from verify.evidence.drawing import against_width, line, marks, svg
-from verify.evidence.findings import Experiment, Findings
+from verify.evidence.findings import Experiment, Findings, picture
 from verify.evidence.regimes import FULL, QUICK, Grid, described, regimes_of
 from verify.evidence.slopes import slope_over_draws, text_of
 from verify.evidence.tabulated import (
@@ -186,7 +186,7 @@ The others are measured only: nothing is claimed from a start that is not certif
         "## What was seen",
         table(head, lines),
         seen,
-        "![Kernel drift, weight change and distance to the linearized model against width; lines: bounds](lazy.svg)",
+        picture("Kernel drift, weight change and distance to the linearized model against width; lines: bounds", "lazy.svg"),
         doubts(rows, "layers", "output_scale", "width", "draw"),
         _not_seen(rows),
     )

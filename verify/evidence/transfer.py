@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from verify.evidence.drawing import against_width, line, marks, svg
-from verify.evidence.findings import Experiment, Findings
+from verify.evidence.findings import Experiment, Findings, picture
 from verify.evidence.slopes import Slope, slope_over_draws, text_of, within
 from verify.evidence.tabulated import (
     COUNTS,
@@ -175,8 +175,8 @@ A slope against the logarithm of the width is the median over the draws, with li
         run,
         "## What was seen",
         _slopes(rows, runs, slopes),
-        "![Median residual after the run against the step; marked: medians of the best step and its residual](transfer.svg)",
-        "![Best step, largest stable step and certified step against width](transfer_steps.svg)",
+        picture("Median residual after the run against the step; marked: medians of best step and its residual", "transfer.svg"),
+        picture("Best step, largest stable step and certified step against width", "transfer_steps.svg"),
         _certified(runs),
         _not_seen(runs, slopes),
     )

@@ -66,7 +66,7 @@ def body(page: str) -> str:
 def test_every_page_says_what_was_run_seen_and_not_seen(found, name) -> None:
     findings = found[name]
     assert re.findall("^## (.*)", findings.page, re.MULTILINE) == ["What was run", "What was seen", "What was not seen"]
-    assert set(re.findall(r"\]\(([^)]+\.svg)\)", findings.page)) == set(findings.figures)
+    assert set(re.findall(r"\]\(\.\./figures/([^)]+\.svg)\)", findings.page)) == set(findings.figures)
     for row in findings.rows:
         assert set(row) <= set(findings.columns)
     for line in (line for line in findings.page.splitlines() if line.startswith("| ")):

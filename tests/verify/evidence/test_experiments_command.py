@@ -35,10 +35,8 @@ TINY = Grid(
     chernoff=(("sphere", "sin", (16,)),),
 )
 FILES = {
-    "assumption.csv",
-    "assumption.json",
-    "assumption.md",
-    *(f"assumption_{name}.svg" for name in ("events", "eigenvalue", "probability", "rate")),
+    *(f"evidence/assumption.{kind}" for kind in ("csv", "json", "md")),
+    *(f"figures/assumption_{name}.svg" for name in ("events", "eigenvalue", "probability", "rate")),
 }
 
 
@@ -66,7 +64,7 @@ def test_without_a_name_all_are_run(tmp_path, monkeypatch) -> None:
     done = call("--quick", "--json", "--out", str(tmp_path), "--seed", "7")
     assert done.exit_code == 0
     assert set(json.loads(done.output)) == set(known)
-    assert {path.read_text() for path in tmp_path.glob("*.md")} == {f"{name}True7" for name in known}
+    assert {path.read_text() for path in tmp_path.glob("evidence/*.md")} == {f"{name}True7" for name in known}
     for status, code in ((Verdict.UNDECIDED, 3), (Verdict.VIOLATED, 1)):
         known["lazy"] = stand_in("lazy", status)
         assert call("--quick", "--out", str(tmp_path)).exit_code == code
@@ -76,15 +74,15 @@ def test_a_run_writes_everything_and_says_so(tiny, tmp_path) -> None:
     done = call("assumption", "--quick", "--out", str(tmp_path / "a"), "--seed", "3")
     assert done.exit_code == 0, done.output
     assert done.stderr == ""  # no progress in a pipe
-    assert {path.name for path in (tmp_path / "a").iterdir()} == FILES
-    document = json.loads((tmp_path / "a/assumption.json").read_text(), parse_constant=pytest.fail)
+    assert {str(path.relative_to(tmp_path / "a")) for path in (tmp_path / "a").rglob("*.*")} == FILES
+    document = json.loads((tmp_path / "a/evidence/assumption.json").read_text(), parse_constant=pytest.fail)
     assert document["schema"] == "overparam-experiment-1"
     assert (document["experiment"], document["quick"], document["seed"], document["status"]) == ("assumption", True, 3, 0)
     assert {"overparam", "numpy"} <= set(document["versions"])
     assert document["counts"]["VIOLATED"] == document["counts"]["UNDECIDED"] == 0
     assert document["counts"]["NOT_APPLICABLE"] == 1  # Chernoff at width 16
     assert all(problem["data"]["seed"] == 3 for problem in document["problems"])
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "a/assumption.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "a/evidence/assumption.csv").read_text())))
     assert len(rows) == len(document["rows"])
     verdicts = Counter(row["verdict"] for row in rows)
     assert verdicts["EVIDENCE"] == 2 * 6  # widths, quantiles and five eps
@@ -105,7 +103,7 @@ def test_the_status_is_that_of_the_worst_verdict(count, status, monkeypatch, tmp
     monkeypatch.setattr(assumption, "measure", lambda *arguments: results(count))
     done = call("assumption", "--out", str(tmp_path))
     assert done.exit_code == status
-    page = (tmp_path / "assumption.md").read_text()
+    page = (tmp_path / "evidence/assumption.md").read_text()
     assert ("### Violated or undecided" in page) == (status != 0)
 
 
