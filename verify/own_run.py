@@ -43,7 +43,8 @@ class OwnRun:
     point" or "rigorous", of the certificate.
 
     Arrays are copied. Raises ProblemError, one sentence, for shapes that do not fit, values that are not finite, records that are
-    one and the same array, and untrained layers that move.
+    one and the same array, and what a problem file would refuse of network and loss; ``own_setup`` also for untrained layers that
+    move.
     """
 
     weights: Sequence[Sequence[Any]]
@@ -97,6 +98,7 @@ class OwnRun:
             given = "none were given" if biases is None else "biases were given"
             wanted_scale = "0 for a network without biases and positive for one with biases"
             raise ProblemError(f"bias_scale must be {wanted_scale}, got {self.bias_scale}; {given}")
+        _problem(self)  # refuses now what a problem file would
 
     def __repr__(self) -> str:
         """Short: pytest prints it when a test fails."""
