@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from numerics.enclosed import EnclosedSnapshot
 from numerics.errors import NumericsError
 from numerics.midrad import MidRad
-from numerics.roundoff import UNIT_ROUNDOFF
+from numerics.roundoff import norm_between
 from theorems.arithmetic import BALL, exactly, upper, working_precision
 from theorems.ball import SignalsAtPoint
 from theorems.errors import InputError
@@ -85,7 +85,7 @@ def certified_risk(setup: Setup, certificate: Certificate, theta: Theta, theta0:
         here = certificate.point.signals_in_balls()
         norms = None if own else norm_decimals(found)
         start = here if norms is None else _signals(here, norms)
-        distance = _above(_norm_above(theta - theta0) + certificate.constants["rbar"].upper)
+        distance = _above(exactly(norm_between(theta - theta0)[1]) + certificate.constants["rbar"].upper)
         first = 1 / setup.architecture.output_scale if options.first_radius == "1/output_scale" else float(options.first_radius)
         index = _index(exactly(first), Fraction(distance))
         parameter = options.clip if options.loss == "clipped" else options.margin
@@ -198,7 +198,7 @@ def _slope(risk: CertifiedRisk, setup: Setup, here: SignalsAtPoint, start: Signa
     }
     lipschitz = next(constant for constant in THEOREM_H2.constants if constant.name == "Lip")
     value = evaluate_expression(lipschitz.expression, known, BALL)
-    farthest = max(_norm_above(row) for row in setup.dataset.inputs)
+    farthest = max(exactly(norm_between(row)[1]) for row in setup.dataset.inputs)
     return {
         "input_radius": _above(farthest),
         "activation_slope_at_most": steepest,
@@ -209,12 +209,6 @@ def _slope(risk: CertifiedRisk, setup: Setup, here: SignalsAtPoint, start: Signa
 def _signals(here: SignalsAtPoint, norms: Mapping[str, Any]) -> SignalsAtPoint:
     """The signals at theta0: scales and suprema are those at theta. What depends on nu is not read at single points."""
     return dataclasses.replace(here, **{name: as_balls(values) for name, values in norms.items()})
-
-
-def _norm_above(vector: Array) -> Fraction:
-    """|x|, rounded up: the norm of P numbers is right to P u in any order of summation, differences beneath it to u each."""
-    size = exactly(float(np.linalg.norm(vector)))
-    return size * (1 + 4 * (vector.size + 4) * exactly(UNIT_ROUNDOFF)) + (Fraction(1, 2**500) if vector.any() else Fraction(0))
 
 
 def _index(first: Fraction, distance: Fraction) -> int:

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from numerics.errors import NumericsError
-from numerics.roundoff import UNIT_ROUNDOFF
+from numerics.roundoff import norm_between
 from theorems.arithmetic import BALL, ball, exactly, lower, upper, working_precision
 from theorems.neurons import neuron_constants
 from theorems.records import Claim, Theorem, evaluate_expression
@@ -65,7 +63,8 @@ def consequences(setup: Setup, certificate: Certificate, theta: Theta, theta0: T
             "distance_to_nearest_at_most": _bound(THEOREM_B3, "B3", known),
             "distance_quotient_at_most": _bound(THEOREM_B4, "B4", known) if upper(known["s0"]) > 0 else None,
         }
-        norms = [_norm_below(setup, theta, layer) for layer in range(1, setup.architecture.layers + 1)]
+        layers = [setup.architecture.layer(theta, layer) for layer in range(1, setup.architecture.layers + 1)]
+        norms = [BALL.constant(exactly(norm_between(layer)[0])) for layer in layers]
         trained = setup.architecture.trained
         total = BALL.sqrt(sum((norm**2 for norm, moves in zip(norms, trained, strict=True) if moves), BALL.constant(Fraction(0))))
         lazy = {
@@ -123,14 +122,6 @@ def _linearized(setup: Setup, known: Mapping[str, Any]) -> Fraction | None:
 def _relative(known: Mapping[str, Any], norm: Any) -> Fraction | None:
     """C2 for weights of that norm."""
     return _bound(THEOREM_C2, "C2", {**known, "theta_norm": norm}) if lower(norm) > 0 else None
-
-
-def _norm_below(setup: Setup, theta: Theta, layer: int) -> Any:
-    """A lower bound of |theta^l|: a sum of P squares, in any order, is right to P u, and to 2^-1074 for each that underflows."""
-    weights = setup.architecture.layer(theta, layer)
-    size, count = float(np.linalg.norm(weights)), weights.size
-    below = exactly(size) * (1 - 2 * (count + 4) * exactly(UNIT_ROUNDOFF)) - count * Fraction(1, 2**500)
-    return BALL.constant(max(below, Fraction(0)))
 
 
 def _risk(setup: Setup, certificate: Certificate, theta: Theta, theta0: Theta | None) -> CertifiedRisk | str:

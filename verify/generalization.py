@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from numerics.errors import NumericsError
 from numerics.forward import Outputs, outputs_at
-from numerics.roundoff import UNIT_ROUNDOFF
+from numerics.roundoff import UNIT_ROUNDOFF, norm_between
 from numerics.snapshots import Snapshot
 from theorems.arithmetic import FLOAT, Interval
 from theorems.pointwise import input_gain
@@ -140,7 +140,7 @@ class Judge:
         output_error = self._output_error(seen)
         loss_error = loss.slope * output_error + (len(train) + len(test) + 8) * UNIT_ROUNDOFF * loss.largest
         train_loss, test_loss = float(train.mean()), float(test.mean())
-        distance = self._distance(theta)
+        distance = norm_between(theta - self.theta0)[1]
         measured = self._bounds.at(distance, train_loss + loss_error)
         certified = None if certified_radius is None else self._bounds.at(certified_radius, train_loss + loss_error)
         lipschitz = self._lipschitz(seen.sample)
@@ -198,11 +198,6 @@ class Judge:
             pass  # an output that overflows, said below
         raise ProblemError("the network's outputs or kernel at these weights exceed double precision, so no loss can be measured")
 
-    def _distance(self, theta: Theta) -> float:
-        """|theta - theta0|, rounded up: a difference is exact to u, the norm of P numbers to P u in any order of summation."""
-        relative = (len(theta) + 4) * UNIT_ROUNDOFF
-        return math.nextafter(float(np.linalg.norm(theta - self.theta0)) * (1 + 2 * relative), math.inf)
-
     def _output_error(self, seen: Seen) -> float:
         """The largest error of an output, offset included, over all points."""
         return seen.error + self.start.error + 2 * UNIT_ROUNDOFF * seen.size
@@ -246,7 +241,7 @@ def certified_distance(certificate: Certificate, certified_theta: Theta, theta0:
     """
     if not certificate.certified:
         raise ProblemError("the certificate must certify the run to bound its distance from theta0, but it does not")
-    start = float(np.linalg.norm(certified_theta - theta0)) * (1 + 2 * (len(theta0) + 4) * UNIT_ROUNDOFF)
+    start = norm_between(certified_theta - theta0)[1]
     return math.nextafter(start + float_above(Fraction(certificate.constants["rbar"].upper)), math.inf)
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numerics.roundoff import norm_rounding
 from theorems.arithmetic import INTERVAL, Interval, as_interval
 from theorems.records import Theorem
 from theorems.statements.implicit import RECORDS, deviation
 from verify.certificate_record import Certificate
 from verify.claims import around, check_resolved, claims_nothing, not_applicable, not_covered
-from verify.limits import NearestOptimum, RunEnd, nearest_from, norm_error, outside_range, run_end
+from verify.limits import NearestOptimum, RunEnd, nearest_from, outside_range, run_end
 from verify.setup import Setup, Theta
 from verify.sharpened import Sharpened, sharpened
 from verify.verdict import CheckedClaim, Verdict
@@ -101,7 +102,7 @@ def _told(claim: CheckedClaim, finer: Sharpened) -> CheckedClaim:
 
 def measured_values(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference: Theta) -> dict[str, Interval]:
     """The quantities of B1 to B5 with their errors."""
-    v, relative = end.theta - reference, norm_error(setup)
+    v, relative = end.theta - reference, norm_rounding(setup.architecture.parameters)
     outside = outside_range(setup, setup.snapshot(reference), reference, v)
     length = float(np.linalg.norm(v))
     values = {

@@ -26,7 +26,7 @@ from numerics.linearized import (
     linearized_run,
 )
 from numerics.nearest import function_norm
-from numerics.roundoff import UNIT_ROUNDOFF
+from numerics.roundoff import UNIT_ROUNDOFF, norm_rounding
 from theorems.arithmetic import BALL, INTERVAL, Interval, as_interval, lower, upper, working_precision
 from theorems.neurons import neuron_constants
 from theorems.records import Theorem, evaluate_expression
@@ -43,7 +43,7 @@ from verify.claims import (
     not_covered,
     perturbation,
 )
-from verify.limits import Constants, function_error, norm_error, raised
+from verify.limits import Constants, function_error, raised
 from verify.run import LazyMark, lazy_mark
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim
@@ -146,7 +146,7 @@ class _Seen:
         change = found.change
         self.changes.append(change)
         trained = np.array(self.setup.architecture.trained)
-        relative = norm_error(self.setup)
+        relative = norm_rounding(self.setup.architecture.parameters)
         self._add("rho", change.absolute, relative * change.absolute, rounding)
         largest = float(change.layers[trained].max())
         self._add("layer_change", largest, relative * largest, rounding)
@@ -173,7 +173,7 @@ class _Seen:
         architecture = self.setup.architecture
         moving = [architecture.layer(self.reference, i) for i, moves in enumerate(architecture.trained, 1) if moves]
         size = math.sqrt(sum(float(layer @ layer) for layer in moving))
-        error = norm_error(self.setup) * size
+        error = norm_rounding(self.setup.architecture.parameters) * size
         return found | {"theta_norm": around(np.asarray(size), error, error)}
 
     def _add(self, name: str, value: float, error: float, rounding: float) -> None:

@@ -19,7 +19,7 @@ from numerics.errors import NumericsError
 from numerics.jacobian_products import jacobian_vector, vector_jacobian
 from numerics.nearest import Nearest, function_norm, nearest_optimum, norm, solve_kernel
 from numerics.rounding import RoundingErrors, kernel_depth
-from numerics.roundoff import UNIT_ROUNDOFF, gamma
+from numerics.roundoff import UNIT_ROUNDOFF, gamma, norm_rounding
 from numerics.signals import panel_rows
 from numerics.snapshots import Snapshot
 from theorems.arithmetic import INTERVAL, Interval, as_interval
@@ -260,14 +260,9 @@ def outside_range(setup: Setup, found: Snapshot, reference: Theta, v: Array) -> 
     summed = gamma(kernel_depth(a, panel_rows(a, data.points))) * math.sqrt(float(np.trace(found.kernel)))
     seen = function_norm(jacobian_vector(a, phi, reference, data.inputs, y), data.sample_weights)
     inside = (seen + (_product_error(setup, found) + summed) * length) / sigma0 if sigma0 > 0 else math.inf
-    error = _product_error(setup, found) * size + 4 * UNIT_ROUNDOFF * norm(v) + norm_error(setup) * length
+    error = _product_error(setup, found) * size + 4 * UNIT_ROUNDOFF * norm(v) + norm_rounding(a.parameters) * length
     low = math.sqrt(max(length**2 - inside**2, 0.0)) - error
     return Interval(np.asarray(max(low, 0.0)), np.asarray(OUTWARD * (length + error)))
-
-
-def norm_error(setup: Setup) -> float:
-    """The relative error of a norm or an inner product over all parameters, in any order of summation."""
-    return gamma(setup.architecture.parameters + 4)
 
 
 def _product_error(setup: Setup, found: Snapshot) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from numerics.roundoff import norm_rounding
 from theorems.catalogue import THEOREMS
 from theorems.records import Role, Theorem
 from verify.certificate import Certificate, convergence_theorems, refused
@@ -196,8 +197,7 @@ def measured_steps(setup: Setup, certificate: Certificate, run: MeasuredRun, ste
     )
     update = worst("update_error")
     length = step_size * trajectory.gradient_norm[first:]
-    # The norm of P numbers, summed in any order, is accurate to a relative P u.
-    norm_error = setup.architecture.trained_parameters * np.finfo(np.float64).eps
+    norm_error = norm_rounding(setup.architecture.trained_parameters)
     return MeasuredSteps(
         first=first,
         residual=residual,
@@ -232,8 +232,7 @@ def measured_marks(setup: Setup, certificate: Certificate, run: MeasuredRun) -> 
             spread = np.where(still, 0.0, error / low + found.forward * (1 / low - 1 / high))
         ratios.append(float(ratio.max()))  # NaN, where a D_l is unknown, stays NaN: undecided
         ratio_errors.append(float(spread.max()))
-    # |theta - theta_N|_2 over P numbers: each difference is exact to u, their norm to P u in any order of summation.
-    norm_error = (setup.architecture.parameters + 2) * np.finfo(np.float64).eps
+    norm_error = norm_rounding(setup.architecture.parameters)
     values = {
         "forward_ratio": column(ratios),
         "jacobian_drift": column([found.jacobian for found in drifts]),
