@@ -100,6 +100,8 @@ class RoundingErrors:
     gradient_constant, gradient_slope: |fl grad J - grad J| <= constant + slope s; s the RMS residual, or
         sqrt(2 (J - h*)/mu) for a loss of smoothness L; both are multiplied by L already. The caller adds
         sqrt(lambda_max) times the nu-norm of the rounding of loss' itself, which for the square loss is in the slope.
+    adjoint: |fl DF^* e - DF^* e| <= adjoint |e|_nu, e as it is stored. product: |fl DF x - DF x|_nu <= product |x|, whose sum is
+        over neurons.
     update: u |theta_T|_2, T the trained layers: a step of length d is stored with an error of at most update + 3 u d.
     eigenvalue: of each eigenvalue of the tangent kernel, absolute: rounding of the entries and of the solver.
     kernel: the part of it that comes from the entries, |fl K - K|_2.
@@ -112,6 +114,8 @@ class RoundingErrors:
     residual_relative: float
     gradient_constant: float
     gradient_slope: float
+    adjoint: float
+    product: float
     update: float
     eigenvalue: float
     kernel: float
@@ -257,12 +261,15 @@ def rounding_errors(
     root = math.sqrt(max(largest_eigenvalue, 0.0) + eigenvalue)
     residual = weighted_norm(errors.output, sample_weights)
     summation = gamma(len(sample_weights) * architecture.outputs + EXTRA_ROUNDINGS)
+    adjoint = SECOND_ORDER * (jacobian + summation * math.sqrt(trace) + UNIT_ROUNDOFF * root)
     return RoundingErrors(
         output=SECOND_ORDER * errors.output,
         residual=SECOND_ORDER * residual,
         residual_relative=summation,
         gradient_constant=SECOND_ORDER * smoothness * root * residual,
-        gradient_slope=SECOND_ORDER * smoothness * (jacobian + summation * math.sqrt(trace) + UNIT_ROUNDOFF * root),
+        gradient_slope=smoothness * adjoint,
+        adjoint=adjoint,
+        product=adjoint + SECOND_ORDER * gamma(kernel_depth(architecture, rows)) * math.sqrt(trace),
         update=UNIT_ROUNDOFF * parameter_norm,
         eigenvalue=SECOND_ORDER * eigenvalue,
         kernel=SECOND_ORDER * kernel,

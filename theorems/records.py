@@ -172,6 +172,14 @@ class Theorem:
     def __repr__(self) -> str:
         return f"Theorem({self.id!r})"
 
+    def claim(self, name: str) -> Claim:
+        """The claim of that id, which the theorem has."""
+        return next(claim for claim in self.claims if claim.id == name)
+
+    def claim_about(self, measured: sympy.Expr) -> Claim | None:
+        """The claim about this quantity, or None."""
+        return next((claim for claim in self.claims if claim.measured == measured), None)
+
     def evaluate_constants(self, values: Mapping[str, Any], arithmetic: Any) -> dict[str, Any]:
         """Return ``values`` together with every constant, computed in the given arithmetic (scalars or arrays)."""
         known = dict(values)

@@ -101,6 +101,11 @@ class Certificate:
     others: tuple[Certificate, ...] = ()
     witness: Witness | None = None
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the network is linear in its trained parameters on the ball: DF does not change."""
+        return self.bounds is not None and float(self.bounds.beta) == 0
+
     def __repr__(self) -> str:
         """One line; the fields are arrays and long tables."""
         told = f"certified by {self.theorem}" if self.certified else "not certified"

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from theorems.arithmetic import INTERVAL, Interval, as_interval, certainly_at_most, certainly_exceeds
 from theorems.records import Claim, Scope, Theorem, evaluate_expression, is_met
-from theorems.statements.inexact import THEOREM_A1
-from verify.certificate import Certificate, Enclosed
+from theorems.statements.notation import remaining
+from verify.certificate_record import Certificate
+from verify.certified_constants import intervals, perturbation
 from verify.verdict import CheckedClaim, Verdict, counted
 
 Array = NDArray[np.float64]
@@ -27,6 +28,8 @@ LONGEST_STRIDE = 4096  # of steps that an iterated bound spans
 DECISIVE = 8  # times the errors: the guaranteed decrease over the steps of one check
 RESOLVED = 8  # times the error of what is measured: what is compared with it
 SEEN_SHARE = 0.1  # of a bound on the remaining path: what may come from beyond the end of the run
+STEP_SYMBOLS = frozenset(("s", "s_next", "r_next", "g", "gap", "gap_next", "summed", "s0", "remaining"))  # of step_symbols
+LINEAR = "the network is linear in its trained parameters: both sides are 0"
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,6 @@ class MeasuredMarks:
     errors: Mapping[str, Array]
 
 
-def float_ends(constant: Enclosed) -> Interval:
-    """The constant as an interval of doubles, rounded outward."""
-    low, high = float(constant.lower), float(constant.upper)
-    return Interval(
-        np.asarray(np.nextafter(low, -np.inf) if low > constant.lower else low),
-        np.asarray(np.nextafter(high, np.inf) if high < constant.upper else high),
-    )
-
-
 def around(values: Array, below: Array | float, above: Array | float) -> Interval:
     """[values - below, values + above], rounded outward."""
     return Interval(np.nextafter(values - below, -np.inf), np.nextafter(values + above, np.inf))
@@ -77,20 +71,18 @@ def check_certificate(certificate: Certificate, steps: MeasuredSteps) -> list[Ch
     """Check every claim of the certificate's theorem against the run."""
     theorem = certificate.theorem
     assert theorem is not None
-    constants = {name: float_ends(value) for name, value in certificate.constants.items()}
-    return _checked(theorem, constants, steps, None)
+    return _checked(theorem, intervals(certificate), steps, None)
 
 
 def check_along(theorem: Theorem, certificate: Certificate, steps: MeasuredSteps, marks: MeasuredMarks) -> list[CheckedClaim]:
     """Check the claims of a statement that holds along any certified run, from the certificate's constants."""
-    given = {name: float_ends(value) for name, value in certificate.constants.items()}
+    given = intervals(certificate)
     wanted = {str(quantity.symbol) for quantity in theorem.quantities}
     own = theorem.evaluate_constants({name: value for name, value in given.items() if name in wanted}, INTERVAL)
     declined = not_covered(theorem, own)
     if declined:
         return declined
-    linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
-    return _checked(theorem, {**given, **own}, steps, marks, linear)
+    return _checked(theorem, {**given, **own}, steps, marks, certificate.is_linear)
 
 
 def _checked(
@@ -106,11 +98,11 @@ def _checked(
         when, values = symbols[claim.scope]
         known = {**constants, **values}
         if claim.nonlinear and linear:
-            found.append(claims_nothing(claim, theorem.id, "the network is linear in its trained parameters: nothing moves"))
+            found.append(claims_nothing(claim, theorem.id, LINEAR))
         elif claim.iterates:
             found.append(check_iterated(claim, theorem.id, known, when))
         else:
-            seen = seen_steps(theorem, constants, steps) if str(claim.measured) == "remaining" else None
+            seen = seen_steps(theorem, constants, steps) if claim.measured == remaining else None
             found.append(check(claim, theorem.id, known, when, seen))
     return found
 
@@ -150,7 +142,7 @@ def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: Mea
     charged = np.cumsum(charge)
     path, path_error = _path(length, length_error)
     summed = np.cumsum(steps.eta * steps.mu * s[:-1])
-    summed_error = np.cumsum(steps.eta * steps.mu * s_error[:-1]) + _summation_error(summed)
+    summed_error = np.cumsum(steps.eta * steps.mu * s_error[:-1]) + summation_error(summed)
     later = around(s[1:], s_error[1:] + charge, s_error[1:])
     now = around(s[:-1], s_error[:-1], s_error[:-1])
     start = constants["s0"]
@@ -165,42 +157,29 @@ def step_symbols(theorem: Theorem, constants: Mapping[str, Interval], steps: Mea
         "summed": around(summed, summed_error, summed_error),
         "s0": Interval(np.broadcast_to(start.lower, count), np.nextafter(start.upper + charged, np.inf)),
     }
-    return symbols | _remaining(theorem, constants, steps, length, length_error)
-
-
-def perturbation(constants: Mapping[str, Interval]) -> float:
-    """kappa c1 + c2 of Theorem A1: what the rounding |eta eps_k| of one step can add to a residual, at most, per unit.
-
-    Theorems A+ and A0 start from the same two inequalities with the true beta, so the same constants serve. The term of c2 in
-    beta' epsilon is of second order in the rounding and is covered by taking both.
-    """
-    known = {**constants, "epsilon": as_interval(np.float64(0.0)), "beta_prime": as_interval(np.float64(0.0))}
-    found = {
-        constant.name: evaluate_expression(constant.expression, known, INTERVAL)
-        for constant in THEOREM_A1.constants
-        if constant.name in ("c1", "c2")
-    }
-    return float(INTERVAL.add(INTERVAL.multiply(known["kappa"], found["c1"]), found["c2"]).upper)
+    symbols |= _remaining(theorem, constants, steps, length, length_error)
+    assert set(symbols) <= STEP_SYMBOLS
+    return symbols
 
 
 def _path(length: Array, length_error: Array) -> tuple[Array, Array]:
     """r_N = 0, ..., r_end and the errors: those of the lengths, and of summing them."""
     path = np.concatenate([[0.0], np.cumsum(length)])
-    return path, np.concatenate([[0.0], np.cumsum(length_error)]) + _summation_error(path)
+    return path, np.concatenate([[0.0], np.cumsum(length_error)]) + summation_error(path)
 
 
-def _summation_error(partial_sums: Array) -> Array:
+def summation_error(partial_sums: Array) -> Array:
     """Recursive summation of k nonnegative terms errs by at most k u times the sum (to first order; the 2 covers the rest)."""
     return 2 * np.finfo(np.float64).eps * np.arange(1, len(partial_sums) + 1) * np.abs(partial_sums)
 
 
 def remaining_bound(theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps) -> Interval | None:
     """T(s_k) for k = N, ..., end, the theorem's bound of the remaining path; None for a theorem that has none."""
-    bound = next((claim.bound for claim in theorem.claims if str(claim.measured) == "remaining"), None)
-    if bound is None:
+    claim = theorem.claim_about(remaining)
+    if claim is None:
         return None
     everywhere = around(steps.residual, steps.residual_error, steps.residual_error)
-    return as_interval(evaluate_expression(bound, {**constants, "s": everywhere}, INTERVAL))
+    return as_interval(evaluate_expression(claim.bound, {**constants, "s": everywhere}, INTERVAL))
 
 
 def seen_steps(theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps) -> NDArray[np.bool_]:
@@ -220,7 +199,7 @@ def seen_steps(theorem: Theorem, constants: Mapping[str, Interval], steps: Measu
 def _gone(length: Array, length_error: Array) -> tuple[Array, Array]:
     """The path from k to the end of the run, for every k, and its error."""
     gone = np.cumsum(length[::-1])[::-1]
-    return gone, np.cumsum(length_error[::-1])[::-1] + _summation_error(gone[::-1])[::-1]
+    return gone, np.cumsum(length_error[::-1])[::-1] + summation_error(gone[::-1])[::-1]
 
 
 def _remaining(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from theorems.arithmetic import INTERVAL, as_interval
 from theorems.records import evaluate_expression
-from verify.claims import float_ends
+from verify.certified_constants import intervals
 from verify.report import problem_lines
 from verify.result import Verification
 
@@ -30,7 +30,7 @@ def proven_envelope(verification: Verification) -> tuple[NDArray[np.int64], NDAr
     assert certificate.theorem is not None
     claim = next(claim for claim in certificate.theorem.claims if claim.iterates is not None)
     name = str(claim.iterates)
-    constants = {key: float_ends(constant) for key, constant in certificate.constants.items()}
+    constants = intervals(certificate)
     half_mu = constants["mu"].lower / 2
     start = certificate.point.residual + certificate.point.residual_error
     value = as_interval(np.float64(constants["mu"].upper / 2 * start**2 if name == "gap" else start))

@@ -14,7 +14,7 @@ from theorems.arithmetic import INTERVAL, Interval, as_interval
 from theorems.records import Theorem
 from theorems.statements.implicit import RECORDS, deviation
 from verify.certificate_record import Certificate
-from verify.claims import around, check_resolved, claims_nothing, not_applicable, not_covered
+from verify.claims import LINEAR, around, check_resolved, claims_nothing, not_applicable, not_covered
 from verify.limits import NearestOptimum, RunEnd, nearest_from, outside_range, run_end
 from verify.setup import Setup, Theta
 from verify.sharpened import Sharpened, sharpened
@@ -55,8 +55,7 @@ def implicit_regularization(
     assert certificate.certified
     end = run_end(setup, certificate, reference, most_steps, later)
     nearest = nearest_from(setup, end, reference)
-    linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
-    values, claims = claims_at_end(setup, records, end, nearest, reference, certificate.step + end.steps, linear)
+    values, claims = claims_at_end(setup, records, end, nearest, reference, certificate.step + end.steps, certificate.is_linear)
     return ImplicitRegularization(end, nearest, values, tuple(claims))
 
 
@@ -142,8 +141,7 @@ def checked(
             continue
         for claim in record.claims:
             if claim.nonlinear and linear:
-                words = "the network is linear in its trained parameters: both sides are 0"
-                found.append(claims_nothing(claim, record.id, words))
+                found.append(claims_nothing(claim, record.id, LINEAR))
                 continue
             if claim.id in SECOND and not bool(as_interval(known["travelled"]).upper < end.constants["R"].lower):
                 found.append(claims_nothing(claim, record.id, "the limit of the run is not known to lie in B(R)"))

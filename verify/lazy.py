@@ -32,18 +32,18 @@ from theorems.neurons import neuron_constants
 from theorems.records import Theorem, evaluate_expression
 from theorems.statements.lazy import FORCING, KEPT, RECORDS, THEOREM_C3
 from verify.certificate_record import Certificate
+from verify.certified_constants import Intervals, raised
 from verify.claims import (
+    LINEAR,
     MeasuredSteps,
     around,
     check,
     check_resolved,
     claims_nothing,
-    float_ends,
     not_applicable,
     not_covered,
-    perturbation,
 )
-from verify.limits import Constants, function_error, raised
+from verify.limits import function_error
 from verify.run import LazyMark, lazy_mark
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim
@@ -85,18 +85,16 @@ def lazy_training(
     """
     assert certificate.certified
     assert certificate.theorem is not None
-    given = {name: float_ends(value) for name, value in certificate.constants.items()}
     after = np.array(marks, dtype=np.int64) - certificate.step
     assert np.all(np.diff(after, prepend=0) > 0), "marks must increase and lie after the certification step"
     assert not len(after) or after[-1] < len(steps.residual), "marks must not lie beyond the end of the run"
     rounding = np.concatenate([[0.0], np.cumsum(steps.step_error)])
-    constants = raised(certificate.theorem, given, perturbation(given) * float(rounding[after[-1]] if len(after) else 0.0))
+    constants = raised(certificate, float(rounding[after[-1]]) if len(after) else 0.0)
     seen = _Seen(setup, certificate, reference, steps, constants)
     for mark, look in zip(after, _repeated(setup, certificate, reference, after) if looks is None else looks, strict=True):
         seen.look(look, int(mark), float(rounding[mark]))
-    linear = certificate.bounds is not None and float(certificate.bounds.beta) == 0
     values = seen.values()
-    claims = _checked(records, {**constants, **values}, np.array(marks, dtype=np.int64), linear)
+    claims = _checked(records, {**constants, **values}, np.array(marks, dtype=np.int64), certificate.is_linear)
     run = seen.linearized
     return LazyTraining(
         steps=np.array(marks, dtype=np.int64),
@@ -122,7 +120,7 @@ class _Seen:
     """What has been measured at the marks so far."""
 
     def __init__(
-        self, setup: Setup, certificate: Certificate, reference: Theta, steps: MeasuredSteps, constants: Constants
+        self, setup: Setup, certificate: Certificate, reference: Theta, steps: MeasuredSteps, constants: Intervals
     ) -> None:
         assert certificate.step_size is not None
         self.setup, self.reference, self.constants = setup, reference, constants
@@ -242,7 +240,7 @@ def _checked(
             continue
         for claim in record.claims:
             if claim.nonlinear and linear:
-                found.append(claims_nothing(claim, record.id, "the network is linear in its trained parameters: nothing bends"))
+                found.append(claims_nothing(claim, record.id, LINEAR))
             else:
                 found.append((check_resolved if claim.nonlinear else check)(claim, record.id, symbols, steps))
     return found

@@ -9,7 +9,7 @@ behind both bounds stand in ``theorems.lemmas.implicit`` (POLISHED, ACROSS, COMP
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,25 +18,23 @@ from numpy.typing import NDArray
 from numerics.errors import NumericsError
 from numerics.jacobian_products import jacobian_vector, vector_jacobian
 from numerics.nearest import Nearest, function_norm, nearest_optimum, norm, solve_kernel
-from numerics.rounding import RoundingErrors, kernel_depth
+from numerics.rounding import RoundingErrors
 from numerics.roundoff import UNIT_ROUNDOFF, gamma, norm_rounding
-from numerics.signals import panel_rows
 from numerics.snapshots import Snapshot
-from theorems.arithmetic import INTERVAL, Interval, as_interval
-from theorems.records import Theorem, evaluate_expression
+from theorems.arithmetic import Interval
+from theorems.records import Theorem
 from verify.certificate import certify
 from verify.certificate_record import Certificate
-from verify.claims import float_ends, not_covered, perturbation
+from verify.certified_constants import OUTWARD, Intervals, float_ends, intervals, raised, remaining_path
+from verify.claims import not_covered
 from verify.setup import Setup, Theta
 
 Array = NDArray[np.float64]
-Constants = dict[str, Interval]
-Certified = tuple[Theorem, Constants]
+Certified = tuple[Theorem, Intervals]
 
 WANTED = 1e-10  # error of theta_inf, relative to the path bound: further steps are not worth their time
 FIRST_CHUNK = 64
 STILL = 16  # times its error: a residual below that is rounding
-OUTWARD = 1 + 2.0**-30  # for the few roundings in the formulas of this module
 CANCELED = 2.0**-16  # a difference of numbers near 1 below which its rounding would exceed that
 
 
@@ -45,9 +43,9 @@ class RunEnd:
     """The limit of the run: theta, and error >= |theta_inf - theta|. steps: made since the certified point; residual: s after them,
     up to residual_error.
 
-    rounding: the sum of |theta_{k+1} - (theta_k - eta grad J)| over the steps at most. constants: those of the certificate with s_0
-    raised by what this rounding can add (Theorem A1). last: the weights after the steps. rest: statements that bound the way from
-    there, each with its constants.
+    rounding: the sum of |theta_{k+1} - (theta_k - eta grad J)| over the steps, each taken for the largest at the points looked at.
+    constants: those of the certificate with s_0 raised by what this rounding can add (Theorem A1). last: the weights after the
+    steps. rest: statements that bound the way from there, each with its constants.
     """
 
     theta: Theta
@@ -56,7 +54,7 @@ class RunEnd:
     residual: float
     residual_error: float
     rounding: float
-    constants: Constants
+    constants: Intervals
     last: Theta
     rest: tuple[Certified, ...]
 
@@ -80,10 +78,11 @@ def run_end(
     """
     assert certificate.theorem is not None
     assert certificate.step_size is not None
-    given = {name: float_ends(value) for name, value in certificate.constants.items()}
+    first = float(float_ends(certificate.constants["s0"]).upper)  # no later residual is larger
     made, theta = (0, reference.copy()) if later is None else (later[0], later[1].copy())
     descent, chunk = setup.descent(certificate.step_size), max(FIRST_CHUNK, made)
     ahead = 0 if made else min(chunk, most_steps)
+    step_error = _step_error(setup, setup.snapshot(reference), certificate.step_size, first)
     while True:
         if ahead > 0:
             segment = descent.advance(theta, ahead, 0.0, reference)
@@ -91,15 +90,9 @@ def run_end(
         found = setup.snapshot(theta)
         residual = descent.observe(theta, reference).residual
         error = _residual_error(setup, found, residual)
-        slope = setup.gradient_error(
-            found.errors.gradient_constant,
-            found.errors.gradient_slope,
-            float(given["s0"].upper),
-            float(found.eigenvalues[-1]),
-            setup.loss_errors(found)[1],
-        )
-        rounding = made * (found.errors.update + certificate.step_size * slope)
-        constants = raised(certificate.theorem, given, perturbation(given) * rounding)
+        step_error = max(step_error, _step_error(setup, found, certificate.step_size, first))
+        rounding = made * step_error
+        constants = raised(certificate, rounding)
         rest = certificates_of_the_rest(setup, certificate, constants, theta, certificate.step + made, found)
         end = _polished(setup, rest, theta, found, residual + error)
         ahead = min(chunk, most_steps - made)
@@ -107,17 +100,15 @@ def run_end(
             return RunEnd(end[0], end[1], made, residual, error, rounding, constants, theta, rest)
 
 
-def raised(theorem: Theorem, constants: Mapping[str, Interval], charge: float) -> Constants:
-    """The theorem's constants, as intervals, with the upper end of s_0 raised by ``charge``."""
-    start = constants["s0"]
-    known = {str(item.symbol.name): constants[str(item.symbol.name)] for item in theorem.quantities}
-    known["s0"] = Interval(start.lower, np.nextafter(start.upper + charge, np.inf))
-    found = {name: as_interval(value) for name, value in theorem.evaluate_constants(known, INTERVAL).items()}
-    return {**constants, **found}
+def _step_error(setup: Setup, found: Snapshot, step_size: float, residual: float) -> float:
+    """A bound of |theta_{k+1} - (theta_k - eta grad J(theta_k))| at a point with at most this residual."""
+    constant, slope, largest = found.errors.gradient_constant, found.errors.gradient_slope, float(found.eigenvalues[-1])
+    gradient = setup.gradient_error(constant, slope, residual, largest, setup.loss_errors(found)[1])
+    return found.errors.update + step_size * float(gradient)
 
 
 def certificates_of_the_rest(
-    setup: Setup, certificate: Certificate, constants: Constants, theta: Theta, step: int, found: Snapshot
+    setup: Setup, certificate: Certificate, constants: Intervals, theta: Theta, step: int, found: Snapshot
 ) -> tuple[Certified, ...]:
     """Statements that bound how far gradient descent goes from ``theta``, some steps after the certified weights.
 
@@ -131,28 +122,14 @@ def certificates_of_the_rest(
     if setup.certifiable and setup.loss_constants is not None:
         later = certify(setup.point(theta, step, found), setup.loss_constants, certificate.step_size)
         if later.certified and later.theorem is not None:
-            known.append((later.theorem, {name: float_ends(value) for name, value in later.constants.items()}))
+            known.append((later.theorem, intervals(later)))
     return tuple(known)
-
-
-def remaining_path(theorem: Theorem, constants: Mapping[str, Interval], residual: float) -> float:
-    """What gradient descent still goes from a point with this residual, at most.
-
-    The theorem's claim (A-d) where it has one; else d_j <= eta sqrt(Lambda L mu) s_j, which fall by the certified rate.
-    """
-    s = as_interval(np.float64(residual))
-    claim = next((claim for claim in theorem.claims if str(claim.measured) == "remaining"), None)
-    if claim is not None:
-        return float(as_interval(evaluate_expression(claim.bound, {**constants, "s": s}, INTERVAL)).upper)
-    root = math.sqrt(math.prod(float(constants[name].upper) for name in ("Lambda", "L", "mu")))
-    gain = 1 - float(constants["rate"].upper)
-    return OUTWARD * float(constants["eta"].upper) * root * residual / gain if gain > 0 else math.inf
 
 
 def newton_to_limit(
     setup: Setup,
     theorem: Theorem,
-    constants: Mapping[str, Interval],
+    constants: Intervals,
     theta: Theta,
     found: Snapshot,
     residual: float,
@@ -176,7 +153,7 @@ def newton_to_limit(
     step = vector_jacobian(setup.architecture, setup.activation_kernel, theta, setup.dataset.inputs, nu, x)
     second = beta * left**2 / (math.sqrt(2) * floor)
     solved = _defect(found, e, x, nu) + missing
-    return step, OUTWARD * (second + solved / floor + _product_error(setup, found) * function_norm(x, nu))
+    return step, OUTWARD * (second + solved / floor + found.errors.adjoint * function_norm(x, nu))
 
 
 def _polished(setup: Setup, rest: Sequence[Certified], theta: Theta, found: Snapshot, residual: float) -> tuple[Theta, float]:
@@ -209,9 +186,18 @@ def nearest_from(setup: Setup, end: RunEnd, reference: Theta) -> NearestOptimum:
     beta, radius, sigma0 = float(constants["beta"].upper), float(constants["R"].lower), math.sqrt(float(constants["lambda0"].lower))
     sigma = math.sqrt(max(float(measured.eigenvalues[0]) - measured.errors.eigenvalue, 0.0))
     e = found.residual + function_error(setup, measured.errors, found.residual)
-    product = _product_error(setup, measured) * found.multiplier_norm
+    product = measured.errors.adjoint * found.multiplier_norm
     z = found.stationarity + product + 2 * UNIT_ROUNDOFF * (norm(found.theta) + norm(reference))
-    error = computed_distance(beta, sigma0, sigma, radius, found.distance, found.multiplier_norm, e, z)
+    error = computed_distance(
+        beta=beta,
+        radius=radius,
+        sigma0=sigma0,
+        sigma=sigma,
+        distance=found.distance,
+        multiplier=found.multiplier_norm,
+        e=e,
+        z=z,
+    )
     if math.isfinite(error):
         return NearestOptimum(found, OUTWARD * error)
     turn = beta * found.distance / sigma0
@@ -219,7 +205,7 @@ def nearest_from(setup: Setup, end: RunEnd, reference: Theta) -> NearestOptimum:
 
 
 def computed_distance(
-    beta: float, sigma0: float, sigma: float, radius: float, distance: float, multiplier: float, e: float, z: float
+    *, beta: float, radius: float, sigma0: float, sigma: float, distance: float, multiplier: float, e: float, z: float
 ) -> float:
     """A bound of the distance between a computed point and the nearest optimum; infinite where there is none.
 
@@ -256,18 +242,11 @@ def outside_range(setup: Setup, found: Snapshot, reference: Theta, v: Array) -> 
         y -= vector_jacobian(a, phi, reference, data.inputs, data.sample_weights, x)
         size += function_norm(x, data.sample_weights)
     length, sigma0 = norm(y), math.sqrt(max(float(found.eigenvalues[0]) - found.errors.eigenvalue, 0.0))
-    # A product with DF sums over neurons where one with DF^* sums over points: another gamma, of the trace.
-    summed = gamma(kernel_depth(a, panel_rows(a, data.points))) * math.sqrt(float(np.trace(found.kernel)))
     seen = function_norm(jacobian_vector(a, phi, reference, data.inputs, y), data.sample_weights)
-    inside = (seen + (_product_error(setup, found) + summed) * length) / sigma0 if sigma0 > 0 else math.inf
-    error = _product_error(setup, found) * size + 4 * UNIT_ROUNDOFF * norm(v) + norm_rounding(a.parameters) * length
+    inside = (seen + found.errors.product * length) / sigma0 if sigma0 > 0 else math.inf
+    error = found.errors.adjoint * size + 4 * UNIT_ROUNDOFF * norm(v) + norm_rounding(a.parameters) * length
     low = math.sqrt(max(length**2 - inside**2, 0.0)) - error
     return Interval(np.asarray(max(low, 0.0)), np.asarray(OUTWARD * (length + error)))
-
-
-def _product_error(setup: Setup, found: Snapshot) -> float:
-    """|fl DF^* u - DF^* u| over |u|_nu: what ``numerics.rounding`` has for the gradient of a loss with L = 1."""
-    return found.errors.gradient_slope / setup.smoothness
 
 
 def _defect(found: Snapshot, e: Array, x: Array, nu: Array) -> float:

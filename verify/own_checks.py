@@ -16,14 +16,17 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from numerics.roundoff import UNIT_ROUNDOFF
+from numerics.roundoff import UNIT_ROUNDOFF, norm_rounding
 from numerics.snapshots import Drift, Snapshot
 from theorems.arithmetic import INTERVAL, Interval, as_interval
 from theorems.records import Claim, LossClass, Role, Scope, Theorem, evaluate_expression
+from theorems.statements.notation import remaining
 from verify.certificate import Certificate
+from verify.certified_constants import Intervals, intervals, perturbation, remaining_path
 from verify.claims import (
     DECISIVE,
     LONGEST_STRIDE,
+    STEP_SYMBOLS,
     MeasuredSteps,
     around,
     broadcast,
@@ -31,9 +34,6 @@ from verify.claims import (
     check_along,
     check_iterated,
     claims_nothing,
-    float_ends,
-    perturbation,
-    remaining_bound,
     seen_steps,
     step_symbols,
     summarize,
@@ -231,8 +231,7 @@ def _unknown_inputs(theorem: Theorem, certificate: Certificate) -> set[str]:
 
 
 def _step_names(dense: bool) -> set[str]:
-    names = {"s", "s_next", "r_next", "g", "gap", "gap_next", "summed", "s0", "remaining"}
-    return names if dense else names - set(WHOLE_PATH)
+    return set(STEP_SYMBOLS) if dense else set(STEP_SYMBOLS) - set(WHOLE_PATH)
 
 
 def _why(missing: Iterable[str], dense: bool) -> str:
@@ -255,7 +254,7 @@ def own_steps(setup: Setup, run: OwnRun, seen: Observed, certified: Certified) -
     theirs = ROUNDOFF[str(run.precision)] / UNIT_ROUNDOFF * ours
     defect, between = np.append(seen.defect[first:], np.nan), np.append(seen.between[first:], 1)
     error = np.where(np.isnan(defect), between * theirs, defect + ours)
-    relative = setup.architecture.parameters * np.finfo(np.float64).eps
+    relative = norm_rounding(setup.architecture.parameters)
     return dataclasses.replace(steps, length=chord, length_error=relative * chord, step_error=error), ours + theirs
 
 
@@ -266,7 +265,7 @@ def check_steps(theorem: Theorem, certificate: Certificate, steps: MeasuredSteps
     to each record as often as there are steps to the next, at most LONGEST_STRIDE times: less often is a weaker bound.
     """
     dense = bool((between == 1).all())
-    constants = {name: float_ends(value) for name, value in certificate.constants.items()}
+    constants = intervals(certificate)
     symbols = _lowered(theorem, constants, steps, step_symbols(theorem, constants, steps))
     known = {**constants, **symbols}
     when = np.arange(steps.first, steps.first + len(steps.residual) - 1)
@@ -280,7 +279,7 @@ def check_steps(theorem: Theorem, certificate: Certificate, steps: MeasuredSteps
             times = np.ones_like(between) if varying else np.minimum(between, LONGEST_STRIDE)
             found.append(_after(claim, theorem.id, known, times, when))
             continue
-        seen = seen_steps(theorem, constants, steps) if str(claim.measured) == "remaining" else None
+        seen = seen_steps(theorem, constants, steps) if claim.measured == remaining else None
         one = check(claim, theorem.id, known, when, seen)
         if not dense and {str(symbol) for symbol in claim.measured.free_symbols} & set(PATHS):
             one = dataclasses.replace(one, reason=f"{one.reason}; of chords between the records, the path is longer")
@@ -303,14 +302,10 @@ def _lowered(
     return {**symbols, **{name: Interval(low, symbols[name].upper) for name, low in lower.items()}}
 
 
-def _slope_at_zero(theorem: Theorem, constants: Mapping[str, Interval], steps: MeasuredSteps) -> float:
-    """T'(0), T(s) the bound of the remaining path; Theorem A+, which states none, has 1/(kappa sigma~ sqrt(1 - q))."""
-    at_zero = dataclasses.replace(steps, residual=np.array([SMALL * steps.residual[0]]), residual_error=np.zeros(1))
-    end = remaining_bound(theorem, constants, at_zero)
-    if end is not None:
-        return float(end.upper[0] / at_zero.residual[0])
-    kappa, sigma, quotient = (constants[name] for name in ("kappa", "sigma_tilde", "q"))
-    return float(1 / (kappa.lower * sigma.lower * np.sqrt(1 - quotient.upper)))
+def _slope_at_zero(theorem: Theorem, constants: Intervals, steps: MeasuredSteps) -> float:
+    """T'(0), T(s) the bound of the remaining path."""
+    small = SMALL * float(steps.residual[0])
+    return remaining_path(theorem, constants, small) / small
 
 
 def _after(claim: Claim, theorem: str, known: Mapping[str, Any], times: NDArray[np.int64], when: NDArray[np.int64]) -> CheckedClaim:
@@ -343,7 +338,7 @@ def descent_claim(setup: Setup, run: OwnRun, seen: Observed, first: int, roundin
         reason = f"rounding in {run.precision} is as large as the steps: {silent} steps tell nothing"
         nothing = claims_nothing(DESCENT, "", reason)
         return dataclasses.replace(nothing, verdict=Verdict.UNDECIDED, counts=counted({Verdict.UNDECIDED: silent}))
-    relative = setup.architecture.parameters * np.finfo(np.float64).eps
+    relative = norm_rounding(setup.architecture.parameters)
     sides = around(defect[tells], relative * defect[tells], relative * defect[tells]), Interval(bound[tells], bound[tells])
     found = summarize(DESCENT, "", *sides, places[tells])
     missing = int((~consecutive).sum())

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from theorems.records import Role, Theorem
 from theorems.statements.lazy import linear_sum
 from verify.certificate_record import Certificate
-from verify.claims import MeasuredSteps, float_ends, perturbation
+from verify.certified_constants import raised
+from verify.claims import MeasuredSteps
 from verify.implicit import claims_at_end
 from verify.lazy import lazy_training
-from verify.limits import nearest_from, raised, run_end
+from verify.limits import nearest_from, run_end
 from verify.own_checks import (
     Certified,
     Observed,
@@ -67,13 +68,12 @@ def _limit(
     assert certificate.theorem is not None
     made = int(run.numbers[last] - run.numbers[first])
     end = run_end(setup, at_end, run.theta(last), max(made, FURTHER_STEPS))
-    given = {name: float_ends(value) for name, value in certificate.constants.items()}
     errors = end.rounding + float(np.sum(steps.step_error[:-1]))
     # The certified record's constants, with what errors of all steps can have added to s_0 (Theorem A1).
-    end = dataclasses.replace(end, rounding=errors, constants=raised(certificate.theorem, given, perturbation(given) * errors))
+    end = dataclasses.replace(end, rounding=errors, constants=raised(certificate, errors))
     reference = run.theta(first)
     nearest = nearest_from(setup, end, reference)
-    _, found = claims_at_end(setup, [theorem], end, nearest, reference, last, _is_linear(certificate))
+    _, found = claims_at_end(setup, [theorem], end, nearest, reference, last, certificate.is_linear)
     told = f"{end.steps} further steps of gradient descent from the last record, the limit known to {end.error:.2g}"
     return [claim_renumbered(dataclasses.replace(claim, reason=f"{claim.reason}; {told}"), run) for claim in found], []
 
@@ -122,10 +122,6 @@ def _spread(steps: MeasuredSteps, after: NDArray[np.int64]) -> MeasuredSteps:
         length_error=unseen,
         step_error=spread(steps.step_error, 0.0),
     )
-
-
-def _is_linear(certificate: Certificate) -> bool:
-    return certificate.bounds is not None and float(certificate.bounds.beta) == 0
 
 
 def _detail(certificate: Certificate) -> str:

@@ -41,7 +41,8 @@ from numerics.nearest import norm, solve_kernel
 from theorems.arithmetic import Interval
 from theorems.ball_arithmetic import ball, lower, upper, working_precision
 from verify.ball_network import at_points, ball_signals, dot, function_length, length, middles, pulled_back, row
-from verify.limits import OUTWARD, NearestOptimum, RunEnd, computed_distance, newton_to_limit
+from verify.certified_constants import OUTWARD
+from verify.limits import NearestOptimum, RunEnd, computed_distance, newton_to_limit
 from verify.setup import Setup, Theta
 
 Array = NDArray[np.float64]
@@ -127,11 +128,18 @@ def nearest_point(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference:
         point, multiplier = row(theta) + row(delta), at_points(w) + at_points(omega)
         signals, u = ball_signals(setup, point), point - row(reference)
         e, z = signals.outputs - goal, u - pulled_back(setup, signals, multiplier)
-        norms = (length(u), function_length(setup, multiplier), function_length(setup, e), length(z))
-        if not all(found.is_finite() for found in norms):
+        norms = {
+            "distance": length(u),
+            "multiplier": function_length(setup, multiplier),
+            "e": function_length(setup, e),
+            "z": length(z),
+        }
+        if not all(found.is_finite() for found in norms.values()):
             break
         there = (sigma - OUTWARD * beta * norm(delta)) / OUTWARD  # DF is beta-Lipschitz
-        error = OUTWARD * computed_distance(beta, sigma0, there, radius, *map(_above, norms))
+        error = OUTWARD * computed_distance(
+            beta=beta, radius=radius, sigma0=sigma0, sigma=there, **{name: _above(found) for name, found in norms.items()}
+        )
         if not error < best[1]:
             break
         best = (point, error)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from theorems.statements.generalization import THEOREM_H1, THEOREM_H2
-from verify.claims import MeasuredSteps, float_ends, not_applicable, perturbation
+from verify.certified_constants import raised, remaining_path
+from verify.claims import MeasuredSteps, not_applicable
 from verify.errors import ProblemError
 from verify.evaluated_losses import EvaluatedLoss, clipped_loss, ramp_loss
 from verify.generalization import Generalization, Judge, certified_distance
 from verify.held_out import held_out
-from verify.limits import certificates_of_the_rest, raised, remaining_path
+from verify.limits import certificates_of_the_rest
 from verify.run import MeasuredRun
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim
@@ -86,9 +87,8 @@ def remaining_way(setup: Setup, run: MeasuredRun, certified: MeasuredSteps) -> f
     certificate, theta = run.certificate, run.final_theta
     assert certificate.theorem is not None
     assert theta is not None
-    given = {name: float_ends(value) for name, value in certificate.constants.items()}
     rounding = float(certified.step_error[:-1].sum())
-    constants = raised(certificate.theorem, given, perturbation(given) * rounding)
+    constants = raised(certificate, rounding)
     rest = certificates_of_the_rest(setup, certificate, constants, theta, run.trajectory.steps, setup.snapshot(theta))
     residual = float(certified.residual[-1] + certified.residual_error[-1])
     way = min((remaining_path(theorem, known, residual) for theorem, known in rest), default=math.inf)

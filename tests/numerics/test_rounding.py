@@ -13,6 +13,7 @@ from mpmath import mp
 
 from numerics import training
 from numerics.activations import BUILTIN, builtin_activation, evaluate
+from numerics.jacobian_products import jacobian_vector, vector_jacobian
 from numerics.losses import square_loss
 from numerics.network import Architecture, initialize
 from numerics.rounding import ACTIVATION_ULPS, ActivationBounds, SignalNorms, forward_depth, relative_error, signal_errors
@@ -223,6 +224,30 @@ def test_gradients_are_within_their_bounds(case: tuple[Architecture, str]) -> No
             within(norm(precisely(computed) - exact), bound, f"gradient {label}")
         root = math.sqrt(float(found.eigenvalues[-1]))
         assert found.errors.gradient_slope <= looseness(s.architecture) * root
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_products_with_the_jacobian_are_within_their_bounds(case: tuple[Architecture, str]) -> None:
+    with mpmath.workdps(DIGITS):
+        s = setting(case)
+        a, phi, found, jacobian = s.architecture, builtin_activation(s.name), s.snapshot().errors, s.reference().jacobian
+        roots = np.array([mpmath.sqrt(mpmath.mpf(float(w))) for w in s.nu], dtype=object)[:, None]
+        rng = np.random.default_rng(4)
+        moves = np.zeros_like(s.theta)
+        for row in np.flatnonzero(a.trained):
+            a.layer(moves, row + 1)[:] = rng.standard_normal(a.layer(moves, row + 1).shape)
+        function = rng.standard_normal((len(s.inputs), a.outputs))
+
+        def trained(theta: np.ndarray) -> np.ndarray:
+            return precisely(np.concatenate([a.layer(theta, row + 1) for row in np.flatnonzero(a.trained)]))
+
+        ahead = precisely(jacobian_vector(a, phi, s.theta, s.inputs, moves))
+        error = norm((roots * ahead).ravel() - jacobian.dot(trained(moves)))
+        within(error, found.product * float(norm(trained(moves))), "DF x")
+        back = vector_jacobian(a, phi, s.theta, s.inputs, s.nu, function)
+        error = norm(trained(back) - jacobian.T.dot((roots * precisely(function)).ravel()))
+        within(error, found.adjoint * float(norm((roots * precisely(function)).ravel())), "DF^* e")
+        assert found.adjoint <= found.product <= looseness(a) * float(norm(jacobian.ravel()))
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)

@@ -159,8 +159,16 @@ def test_a_nearby_point_is_as_near_the_nearest_optimum_as_is_said(small: Verific
         z = norm(u - vector_jacobian(a, phi, theta, data.inputs, data.sample_weights, w))
         e = function_norm(outputs - setup.offsets - setup.minimizers, data.sample_weights)
         smallest = math.sqrt(float(np.linalg.eigvalsh(kernel)[0]))
-        multiplier, radius = function_norm(w, data.sample_weights), float(end.constants["R"].lower)
-        bound = computed_distance(beta, math.sqrt(lambda0), smallest, radius, norm(u), multiplier, e, z)
+        bound = computed_distance(
+            beta=beta,
+            radius=float(end.constants["R"].lower),
+            sigma0=math.sqrt(lambda0),
+            sigma=smallest,
+            distance=norm(u),
+            multiplier=function_norm(w, data.sample_weights),
+            e=e,
+            z=z,
+        )
         assert size * (1 - 1e-3) <= bound <= 100 * size
 
 
@@ -178,14 +186,14 @@ def test_the_bound_for_a_computed_point_holds_on_random_maps() -> None:
         jacobian = mapping.jacobian(theta)
         w = np.linalg.lstsq(jacobian.T, theta, rcond=None)[0]
         bound = computed_distance(
-            mapping.lipschitz,
-            sigma0,
-            float(np.linalg.svd(jacobian, compute_uv=False)[-1]),
-            10.0,
-            norm(theta),
-            norm(w),
-            norm(mapping(theta) - target),
-            norm(theta - jacobian.T @ w),
+            beta=mapping.lipschitz,
+            radius=10.0,
+            sigma0=sigma0,
+            sigma=float(np.linalg.svd(jacobian, compute_uv=False)[-1]),
+            distance=norm(theta),
+            multiplier=norm(w),
+            e=norm(mapping(theta) - target),
+            z=norm(theta - jacobian.T @ w),
         )
         if math.isfinite(bound):
             seen += 1

@@ -12,7 +12,7 @@ import pytest
 from numerics.jacobian_products import vector_jacobian
 from theorems.arithmetic import Interval
 from theorems.statements.lazy import RECORDS
-from verify.claims import float_ends
+from verify.certified_constants import intervals
 from verify.lazy import LazyTraining, _checked, lazy_training, linear_sums
 from verify.problem import problem_from_mapping
 from verify.result import Verification
@@ -137,7 +137,7 @@ def test_a_value_beyond_its_bound_is_a_violation(small: Verification, lazy: Lazy
 
 
 def _constants(found: Verification) -> dict[str, Interval]:
-    return {name: float_ends(value) for name, value in found.certificate.constants.items()}
+    return intervals(found.certificate)
 
 
 def test_other_losses_have_no_linearized_run() -> None:

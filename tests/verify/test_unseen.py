@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from verify.claims import float_ends
+from verify.certified_constants import intervals
 from verify.errors import ProblemError
 from verify.evaluated_losses import clipped_loss
 from verify.generalization import Judge, certified_distance
@@ -76,7 +76,7 @@ def test_three_distances(certified) -> None:
     assert found.measured.distance < found.limit.distance < found.certified.distance
     # The rest of the run from half way is no longer than what the run's certificate says to remain there.
     half_way = len(steps.residual) // 2
-    given = {name: float_ends(value) for name, value in certified.certificate.constants.items()}
+    given = intervals(certified.certificate)
     s = float(steps.residual[half_way - 1] + steps.residual_error[half_way - 1])
     gone = steps.length[half_way - 1 : -1].sum() - steps.length_error[half_way - 1 : -1].sum()
     assert remaining_path(certified.certificate.theorem, given, s) >= gone

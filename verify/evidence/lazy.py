@@ -21,7 +21,7 @@ from theorems.records import evaluate_expression
 from theorems.statements.lazy import THEOREM_C3
 from theorems.statements.network import THEOREM_E
 from verify.certificate_record import Certificate
-from verify.claims import float_ends
+from verify.certified_constants import intervals
 from verify.evidence import regimes
 from verify.evidence.drawing import against_width, line, marks, svg
 from verify.evidence.findings import Experiment, Findings, picture
@@ -117,7 +117,7 @@ def from_start(setup: Setup, theta0: Theta, step_size: float) -> dict[str, Any]:
 
 def _bounds(start: Certificate, theta0: Theta, setup: Setup) -> dict[str, float]:
     """Upper ends of the bounds for the whole run, divided as what is measured: C1 with rho = rbar, C2, C3 without its sum."""
-    known = {name: float_ends(value) for name, value in start.constants.items()}
+    known = intervals(start)
     known["rho"] = known["rbar"]
     known |= THEOREM_C3.evaluate_constants(known, INTERVAL)
     drift = next(claim for claim in THEOREM_E.claims if claim.id == "C1")

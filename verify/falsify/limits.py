@@ -15,12 +15,14 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import sympy
 from flint import arb
 
 from numerics.roundoff import UNIT_ROUNDOFF
 from theorems.arithmetic import BallArithmetic, working_precision
 from theorems.catalogue import theorem as catalogued
 from theorems.records import Claim, Role, Theorem, evaluate_expression
+from theorems.statements.notation import remaining
 from verify.falsify import bowls
 from verify.falsify.bulk import BULK
 from verify.falsify.certified_runs import Array, Values, certified_symbols, of_one_size, sides_over
@@ -53,6 +55,13 @@ def tests(theorem: Theorem) -> bool:
 def certifier() -> Theorem:
     """Theorem A, whose hypotheses instances satisfy and whose constants are rbar and Lambda."""
     return catalogued("A")
+
+
+def rest_bound(record: Theorem) -> sympy.Expr:
+    """The record's bound of the remaining path."""
+    claim = record.claim_about(remaining)
+    assert claim is not None
+    return claim.bound
 
 
 def extremes(theorem: Theorem) -> list[Point]:
@@ -160,7 +169,7 @@ def _measured_alike(items: list[CompositeInstance], values: Values) -> tuple[Val
     for _ in range(STEPS):
         theta = theta - eta * np.einsum("bi,bij->bj", bowl.gradient(maps.value(theta)), maps.jacobian(theta))
     record, known = certifier(), certifier().evaluate_constants(values, BULK)
-    (way,) = (claim.bound for claim in record.claims if str(claim.measured) == "remaining")
+    way = rest_bound(record)
     known["s"] = np.sqrt(2 * bowl.value(maps.value(theta))[:, None] / values["mu"])
     left = np.asarray(evaluate_expression(way, known, BULK))
     # One Newton step; its error is of second order in what was left (POLISHED of theorems.lemmas.implicit), and rounding.
@@ -206,7 +215,7 @@ def _enclosed(item: CompositeInstance, bits: int) -> dict[str, Any] | None:
     exact = {name: arithmetic.numbers(value) for name, value in item.exact_values().items()}
     theta, mu = [arb(0)] * item.parameters, arb(item.bowl.mu)
     known: dict[str, Any] = {}
-    (way,) = (claim.bound for claim in record.claims if str(claim.measured) == "remaining")
+    way = rest_bound(record)
     for k in range(MOST_STEPS + 1):
         value, jacobian = map_in_balls(item, theta)
         u = [x - arb(t) for x, t in zip(value, item.target, strict=True)]

@@ -16,7 +16,8 @@ from theorems.records import Role
 from theorems.statements.network import THEOREM_E
 from theorems.statements.notation import r_next, remaining, s_next, summed
 from verify.certificate import Certificate
-from verify.claims import MeasuredMarks, MeasuredSteps, float_ends
+from verify.certified_constants import intervals
+from verify.claims import LINEAR, MeasuredMarks, MeasuredSteps
 from verify.generalization import Seen
 from verify.implicit import ImplicitRegularization
 from verify.lazy import linear_sums
@@ -47,7 +48,7 @@ from verify.waterfall.optimum import (
 )
 from verify.waterfall.optimum_points import OptimumPoints, optimum_points
 from verify.waterfall.records import Chain, Constants, NoChain, Waterfall
-from verify.waterfall.steps import Along, along, claim_measuring, path_chain, path_claim, rate_chain, summed_chain
+from verify.waterfall.steps import Along, along, path_chain, path_claim, rate_chain, summed_chain
 from verify.waterfall.unseen import risk_chain, slope_chain, transport_chain
 
 Array = NDArray[np.float64]
@@ -113,10 +114,10 @@ def _along_the_steps(
     """The chains that need what was measured at every step, by title."""
     assert certificate.theorem is not None
     theorem, constants = certificate.theorem, constants_of(certificate)
-    path, total = path_claim(theorem), claim_measuring(theorem, summed)
+    path, total = path_claim(theorem), theorem.claim_about(summed)
 
     def sums() -> Array:
-        return linear_sums({name: float_ends(value) for name, value in certificate.constants.items()}, steps).upper
+        return linear_sums(intervals(certificate), steps).upper
 
     return {
         "path length": lambda: path_chain(theorem, constants, run()),
@@ -136,12 +137,11 @@ def _at_the_marks(certificate: Certificate, run: MeasuredRun, at: Callable[[], A
     assert certificate.point is not None
     assert certificate.bounds is not None
     signals, constants = certificate.point.signals, constants_of(certificate)
-    linear = not certificate.bounds.beta > 0
 
     def bent(make: Callable[[Constants, AtMarks], Chain]) -> Make:
         def made() -> Chain:
-            if linear:
-                raise NoChain("the network is linear in its trained parameters: nothing moves")
+            if certificate.is_linear:
+                raise NoChain(LINEAR)
             return make(constants, at())
 
         return made

@@ -67,7 +67,7 @@ def optimum_points(setup: Setup, limit: ImplicitRegularization, reference: Theta
 
     def product(known: Snapshot, x: Array, error: float) -> float:
         """The error of |DF x| for a vector that errs by ``error``."""
-        return _product_error(setup, known) * norm(x) + math.sqrt(float(known.eigenvalues[-1])) * error
+        return known.errors.product * norm(x) + math.sqrt(float(known.eigenvalues[-1])) * error
 
     missing = here.outputs - setup.offsets - setup.minimizers
     start = function_norm(missing, nu)
@@ -85,7 +85,7 @@ def optimum_points(setup: Setup, limit: ImplicitRegularization, reference: Theta
         shortest=(norm(u), near),
         travelled=(norm(v), late),
         deviation=(apart, both),
-        inside=(inside, both + _product_error(setup, here) * apart / sigma0),
+        inside=(inside, both + here.errors.product * apart / sigma0),
         outside_limit=_middle(outside_range(setup, here, reference, v), late),
         outside_nearest=_middle(outside_range(setup, here, reference, u), near),
         outside=_middle(outside_range(setup, here, reference, v - u), both),
@@ -97,11 +97,6 @@ def optimum_points(setup: Setup, limit: ImplicitRegularization, reference: Theta
         multiplier=(found.multiplier_norm, multiplier_error),
         sigma=(sigma, there.errors.eigenvalue / sigma + beta * near),
     )
-
-
-def _product_error(setup: Setup, found: Snapshot) -> float:
-    """|fl DF x - DF x| over |x|, estimated by what is known of DF^*."""
-    return 2 * found.errors.gradient_slope / setup.smoothness
 
 
 def _middle(found: Interval, error: float) -> Measured:

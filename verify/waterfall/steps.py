@@ -18,7 +18,7 @@ import sympy
 from numpy.typing import NDArray
 
 from theorems.arithmetic import FLOAT
-from theorems.records import Claim, Theorem, evaluate_expression
+from theorems.records import Theorem, evaluate_expression
 from theorems.statements.notation import r_next, rbar, s_next, summed, summed_bound
 from verify.claims import DECISIVE, MeasuredMarks, MeasuredSteps
 from verify.waterfall.records import Chain, Constants, NoChain, Stage, chain_of
@@ -110,11 +110,6 @@ def _apart(at: Array, knots: Array) -> Array:
     return np.asarray(np.where(np.isinf(h), x, 2 * x * (1 - np.divide(x, h, out=np.zeros_like(x), where=h > 0))))
 
 
-def claim_measuring(theorem: Theorem, symbol: sympy.Symbol) -> Claim | None:
-    """The theorem's claim about this quantity."""
-    return next((claim for claim in theorem.claims if claim.measured == symbol), None)
-
-
 def conserved(theorem: Theorem, constants: Constants) -> tuple[float, float] | None:
     """a and b of the theorem's conserved inequality s + a r - b r^2/2 <= s_0, or None where it has none."""
     claim = next((claim for claim in theorem.claims if {s_next, r_next} <= claim.measured.free_symbols), None)
@@ -130,7 +125,7 @@ def conserved(theorem: Theorem, constants: Constants) -> tuple[float, float] | N
 
 def path_chain(theorem: Theorem, constants: Constants, run: Along) -> Chain:
     """From the length of the run's path to rbar, in residual lost per unit of length."""
-    claim, coefficients = claim_measuring(theorem, r_next), conserved(theorem, constants)
+    claim, coefficients = theorem.claim_about(r_next), conserved(theorem, constants)
     if claim is None or coefficients is None:
         raise NoChain(f"Theorem {theorem.id} has no conserved inequality")
     (a, b), (length, length_error) = coefficients, run.path
@@ -273,7 +268,7 @@ def rate_chain(theorem: Theorem, constants: Constants, run: Along) -> Chain:
 
 def summed_chain(theorem: Theorem, constants: Constants, run: Along) -> Chain:
     """From mu sum eta s_k to its bound -(1/beta) ln(1 - beta rbar/sigma0)."""
-    claim = claim_measuring(theorem, summed)
+    claim = theorem.claim_about(summed)
     if claim is None:
         raise NoChain(f"Theorem {theorem.id} claims nothing about the summed residuals")
     beta, sigma0, (length, length_error) = constants["beta"], constants["lambda0"] ** 0.5, run.path
@@ -312,5 +307,5 @@ def summed_chain(theorem: Theorem, constants: Constants, run: Along) -> Chain:
 
 def path_claim(theorem: Theorem) -> str:
     """The id of the theorem's claim about the path."""
-    claim = claim_measuring(theorem, r_next)
+    claim = theorem.claim_about(r_next)
     return claim.id if claim is not None else ""
