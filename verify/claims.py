@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from theorems.records import Claim, Scope, Theorem, evaluate_expression, is_met
 from theorems.statements.notation import remaining
 from verify.certificate_record import Certificate
 from verify.certified_constants import intervals, perturbation
+from verify.measured import MeasuredMarks, MeasuredSteps, around
 from verify.verdict import CheckedClaim, Verdict, counted
 
 Array = NDArray[np.float64]
@@ -30,41 +30,6 @@ RESOLVED = 8  # times the error of what is measured: what is compared with it
 SEEN_SHARE = 0.1  # of a bound on the remaining path: what may come from beyond the end of the run
 STEP_SYMBOLS = frozenset(("s", "s_next", "r_next", "g", "gap", "gap_next", "summed", "s0", "remaining"))  # of step_symbols
 LINEAR = "the network is linear in its trained parameters: both sides are 0"
-
-
-@dataclass(frozen=True)
-class MeasuredSteps:
-    """The run from the certification step N to its end: arrays over the steps k = N, ..., end.
-
-    residual: s_k and residual_error: its absolute error. gradient_norm: |grad J(theta_k)| and gradient_error. length:
-    |theta_{k+1} - theta_k| of the run as it was computed, and length_error. step_error: bounds of
-    |theta_{k+1} - (theta_k - eta grad J(theta_k))|, the rounding of one step. mu: PL constant. eta: step size.
-    """
-
-    first: int
-    residual: Array
-    residual_error: Array
-    gradient_norm: Array
-    gradient_error: Array
-    length: Array
-    length_error: Array
-    step_error: Array
-    mu: float
-    eta: float
-
-
-@dataclass(frozen=True)
-class MeasuredMarks:
-    """The marks after the certification step: for each symbol of the drift claims the measured values and absolute errors."""
-
-    steps: NDArray[np.int64]
-    values: Mapping[str, Array]
-    errors: Mapping[str, Array]
-
-
-def around(values: Array, below: Array | float, above: Array | float) -> Interval:
-    """[values - below, values + above], rounded outward."""
-    return Interval(np.nextafter(values - below, -np.inf), np.nextafter(values + above, np.inf))
 
 
 def check_certificate(certificate: Certificate, steps: MeasuredSteps) -> list[CheckedClaim]:

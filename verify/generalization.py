@@ -24,10 +24,11 @@ from theorems.arithmetic import FLOAT, Interval
 from theorems.pointwise import input_gain
 from theorems.statements.generalization import THEOREM_H1, THEOREM_H2
 from verify.certificate import Certificate
-from verify.claims import around, check
+from verify.claims import check
 from verify.errors import ProblemError
 from verify.evaluated_losses import EvaluatedLoss
 from verify.held_out import HeldOut
+from verify.measured import around
 from verify.point import signals_from
 from verify.rigor import float_above
 from verify.risk_bound import RiskBound, RiskBounds

@@ -11,11 +11,14 @@ import numpy as np
 
 from numerics.roundoff import norm_rounding
 from theorems.arithmetic import INTERVAL, Interval, as_interval
-from theorems.records import Theorem
+from theorems.catalogue import THEOREMS
+from theorems.records import Role, Theorem
 from theorems.statements.implicit import RECORDS, deviation
 from verify.certificate_record import Certificate
-from verify.claims import LINEAR, around, check_resolved, claims_nothing, not_applicable, not_covered
+from verify.claims import LINEAR, check_resolved, claims_nothing, not_applicable, not_covered
 from verify.limits import NearestOptimum, RunEnd, nearest_from, outside_range, run_end
+from verify.measured import around
+from verify.run import MeasuredRun
 from verify.setup import Setup, Theta
 from verify.sharpened import Sharpened, sharpened
 from verify.verdict import CheckedClaim, Verdict
@@ -24,6 +27,8 @@ from verify.verdict import CheckedClaim, Verdict
 PATH_CLAIMS = ("B1", "B2", "B3")
 # Claims that say more than an identity by a share t_u of |v - u|^2 only.
 SECOND = tuple(claim.id for record in RECORDS for claim in record.claims if deviation in claim.bound.free_symbols)
+
+FURTHER_STEPS = 1  # times the steps of the run: how much further it is followed, at most, to know its limit
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,18 @@ def implicit_regularization(
     nearest = nearest_from(setup, end, reference)
     values, claims = claims_at_end(setup, records, end, nearest, reference, certificate.step + end.steps, certificate.is_linear)
     return ImplicitRegularization(end, nearest, values, tuple(claims))
+
+
+def limit_of_run(setup: Setup, certificate: Certificate, run: MeasuredRun) -> ImplicitRegularization | None:
+    """Where the certified run ends, the optimum nearest to where it began, and B1 to B5 there; None without a certificate."""
+    if not certificate.certified:
+        return None
+    assert run.certified_theta is not None
+    reached = run.trajectory.steps - certificate.step
+    later = None if run.final_theta is None or run.trajectory.stopped == "not finite" else (reached, run.final_theta)
+    most_steps = reached + FURTHER_STEPS * run.trajectory.steps
+    records = [theorem for theorem in THEOREMS.values() if theorem.role is Role.LIMIT]
+    return implicit_regularization(setup, certificate, run.certified_theta, most_steps, records, later)
 
 
 def claims_at_end(

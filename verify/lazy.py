@@ -33,17 +33,9 @@ from theorems.records import Theorem, evaluate_expression
 from theorems.statements.lazy import FORCING, KEPT, RECORDS, THEOREM_C3
 from verify.certificate_record import Certificate
 from verify.certified_constants import Intervals, raised
-from verify.claims import (
-    LINEAR,
-    MeasuredSteps,
-    around,
-    check,
-    check_resolved,
-    claims_nothing,
-    not_applicable,
-    not_covered,
-)
+from verify.claims import LINEAR, check, check_resolved, claims_nothing, not_applicable, not_covered
 from verify.limits import function_error
+from verify.measured import MeasuredSteps, around
 from verify.run import LazyMark, lazy_mark
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim

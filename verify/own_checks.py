@@ -27,8 +27,6 @@ from verify.claims import (
     DECISIVE,
     LONGEST_STRIDE,
     STEP_SYMBOLS,
-    MeasuredSteps,
-    around,
     broadcast,
     check,
     check_along,
@@ -39,11 +37,11 @@ from verify.claims import (
     summarize,
 )
 from verify.errors import ProblemError
+from verify.measured import MeasuredSteps, around, measured_marks, measured_steps
 from verify.own_run import ROUNDOFF, OwnRun
 from verify.run import Mark, MeasuredRun, Trajectory, mark_of, mark_steps
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim, Verdict, counted
-from verify.verification import measured_marks, measured_steps
 
 Array = NDArray[np.float64]
 

@@ -17,10 +17,10 @@ from theorems.records import Role, Theorem
 from theorems.statements.lazy import linear_sum
 from verify.certificate_record import Certificate
 from verify.certified_constants import raised
-from verify.claims import MeasuredSteps
 from verify.implicit import claims_at_end
 from verify.lazy import lazy_training
 from verify.limits import nearest_from, run_end
+from verify.measured import MeasuredSteps
 from verify.own_checks import (
     Certified,
     Observed,

@@ -8,12 +8,13 @@ from typing import Any
 
 from theorems.statements.generalization import THEOREM_H1, THEOREM_H2
 from verify.certified_constants import raised, remaining_path
-from verify.claims import MeasuredSteps, not_applicable
+from verify.claims import not_applicable
 from verify.errors import ProblemError
 from verify.evaluated_losses import EvaluatedLoss, clipped_loss, ramp_loss
 from verify.generalization import Generalization, Judge, certified_distance
 from verify.held_out import held_out
 from verify.limits import certificates_of_the_rest
+from verify.measured import MeasuredSteps
 from verify.run import MeasuredRun
 from verify.setup import Setup, Theta
 from verify.verdict import CheckedClaim

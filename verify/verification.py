@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from numerics.roundoff import norm_rounding
 from theorems.catalogue import THEOREMS
 from theorems.records import Role, Theorem
 from verify.certificate import Certificate, convergence_theorems, refused
-from verify.claims import MeasuredMarks, MeasuredSteps, check_along, check_certificate, not_applicable
+from verify.claims import check_along, check_certificate, not_applicable
 from verify.errors import ProblemError
-from verify.implicit import ImplicitRegularization, implicit_regularization
+from verify.implicit import ImplicitRegularization, limit_of_run
 from verify.lazy import lazy_training
+from verify.measured import measured_marks, measured_steps
 from verify.problem import Problem
 from verify.remedies import with_remedies
 from verify.result import Verification
@@ -33,8 +33,6 @@ PILOT_STEPS = 256
 PILOT_PART = 50
 PILOT_SHARE = 0.5
 STEP_SHARE = 0.9
-# To know its limit the run is continued beyond its last step, by at most so many times the steps that it made.
-FURTHER_STEPS = 1
 
 
 def silent(step: int, steps: int, residual: float) -> None:
@@ -162,89 +160,8 @@ def check_run(
     return claims + list(lazy_training(setup, certificate, run.certified_theta, steps, at, lazy, run.lazy).claims)
 
 
-def limit_of_run(setup: Setup, certificate: Certificate, run: MeasuredRun) -> ImplicitRegularization | None:
-    """Where the certified run ends, the optimum nearest to where it began, and B1 to B5 there; None without a certificate."""
-    if not certificate.certified:
-        return None
-    assert run.certified_theta is not None
-    reached = run.trajectory.steps - certificate.step
-    later = None if run.final_theta is None or run.trajectory.stopped == "not finite" else (reached, run.final_theta)
-    most_steps = reached + FURTHER_STEPS * run.trajectory.steps
-    records = [theorem for theorem in THEOREMS.values() if theorem.role is Role.LIMIT]
-    return implicit_regularization(setup, certificate, run.certified_theta, most_steps, records, later)
-
-
 def _primary(setup: Setup) -> list[Theorem]:
     """The theorem whose claims are listed where none certifies."""
     if setup.loss_constants is not None:
         return list(convergence_theorems(setup.loss_constants))[:1]
     return [next(t for t in THEOREMS.values() if t.role is Role.CONVERGENCE)]
-
-
-def measured_steps(setup: Setup, certificate: Certificate, run: MeasuredRun, step_size: float) -> MeasuredSteps:
-    """The run from the certification step on, with the rounding errors measured at the marks (their maximum from there on)."""
-    first = certificate.step
-    trajectory = run.trajectory
-    marks = [mark for mark in run.marks if mark.step >= first] or list(run.marks[-1:])
-    residual = trajectory.residual[first:]
-
-    def worst(name: str) -> float:
-        return float(np.max([getattr(mark, name) for mark in marks]))  # NaN stays NaN
-
-    residual_error = setup.residual_error(worst("residual_error"), worst("residual_relative"), residual, worst("gap_deviation"))
-    gradient_error = setup.gradient_error(
-        worst("gradient_constant"), worst("gradient_slope"), residual, worst("lambda_max"), worst("slope_error")
-    )
-    update = worst("update_error")
-    length = step_size * trajectory.gradient_norm[first:]
-    norm_error = norm_rounding(setup.architecture.trained_parameters)
-    return MeasuredSteps(
-        first=first,
-        residual=residual,
-        residual_error=residual_error,
-        gradient_norm=trajectory.gradient_norm[first:],
-        gradient_error=gradient_error,
-        length=length,
-        length_error=norm_error * length + update,
-        step_error=update + step_size * gradient_error,
-        mu=setup.mu,
-        eta=step_size,
-    )
-
-
-def measured_marks(setup: Setup, certificate: Certificate, run: MeasuredRun) -> MeasuredMarks:
-    """The drifts from the certified weights, under the symbols of the drift claims."""
-    assert certificate.forward_drift is not None
-    low, high = certificate.forward_drift
-    steps = np.array([step for step, _ in run.drifts], dtype=np.int64)
-    drifts = [found for _, found in run.drifts]
-
-    def column(values: list[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return np.array(values, dtype=np.float64)
-
-    ratios, ratio_errors = [], []
-    for found in drifts:
-        error = np.broadcast_to(found.errors.forward[:, None], found.forward.shape)
-        # Below the first trained layer D_l = 0 and nothing may move; a movement there beyond its error is a violation.
-        still = high == 0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(still, np.where(found.forward > error, np.inf, 0.0), found.forward / low)
-            spread = np.where(still, 0.0, error / low + found.forward * (1 / low - 1 / high))
-        ratios.append(float(ratio.max()))  # NaN, where a D_l is unknown, stays NaN: undecided
-        ratio_errors.append(float(spread.max()))
-    norm_error = norm_rounding(setup.architecture.parameters)
-    values = {
-        "forward_ratio": column(ratios),
-        "jacobian_drift": column([found.jacobian for found in drifts]),
-        "kernel_drift": column([found.kernel for found in drifts]),
-        "rho": column([found.displacement for found in drifts]),
-        "lambda_min_k": column([value for value, _ in run.drift_spectra]),
-    }
-    errors = {
-        "forward_ratio": column(ratio_errors),
-        "jacobian_drift": column([found.errors.jacobian for found in drifts]),
-        "kernel_drift": column([found.errors.kernel for found in drifts]),
-        "rho": column([norm_error * found.displacement for found in drifts]),
-        "lambda_min_k": column([error for _, error in run.drift_spectra]),
-    }
-    return MeasuredMarks(steps, values, errors)

@@ -8,7 +8,8 @@ import sympy
 
 from theorems.arithmetic import Interval
 from theorems.records import Claim, Scope
-from verify.claims import MeasuredSteps, around, check, check_iterated, check_resolved, seen_steps, step_symbols
+from verify.claims import check, check_iterated, check_resolved, seen_steps, step_symbols
+from verify.measured import MeasuredSteps, around
 from verify.verdict import Verdict
 
 X, Y = sympy.Symbol("x", positive=True), sympy.Symbol("y", positive=True)

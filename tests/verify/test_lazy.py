@@ -14,10 +14,11 @@ from theorems.arithmetic import Interval
 from theorems.statements.lazy import RECORDS
 from verify.certified_constants import intervals
 from verify.lazy import LazyTraining, _checked, lazy_training, linear_sums
+from verify.measured import measured_steps
 from verify.problem import problem_from_mapping
 from verify.result import Verification
 from verify.verdict import Verdict
-from verify.verification import measured_steps, verify
+from verify.verification import verify
 
 CLAIMS = ["C2", "C2-layers", "C2-neurons", "C3", "C3-sum"]
 SMALL = {

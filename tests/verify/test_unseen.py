@@ -15,13 +15,14 @@ from verify.evaluated_losses import clipped_loss
 from verify.generalization import Judge, certified_distance
 from verify.held_out import FRESH_POINTS, held_out
 from verify.limits import remaining_path
+from verify.measured import measured_steps
 from verify.problem import problem_from_mapping
 from verify.run import measure_run
 from verify.setup import prepare
 from verify.unseen import judge_run, remaining_way, unseen_json
 from verify.unseen_report import COLUMNS, unseen_lines, unseen_rows
 from verify.verdict import Verdict
-from verify.verification import measured_steps, silent, start_certificate, verify
+from verify.verification import silent, start_certificate, verify
 
 IDS = ["H1-risk", "H2-lipschitz", "H2-risk"]
 

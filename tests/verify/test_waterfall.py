@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from verify.measured import measured_steps
 from verify.output import as_text
 from verify.page.page import report_page
 from verify.problem import Problem, problem_from_mapping
@@ -17,7 +18,7 @@ from verify.run import measure_run
 from verify.setup import Setup, Theta, prepare
 from verify.unseen import judge_run
 from verify.verdict import Verdict
-from verify.verification import check_run, measured_steps, start_certificate
+from verify.verification import check_run, start_certificate
 from verify.verification import verify as run_verification
 from verify.waterfall.document import reading_lines
 from verify.waterfall.records import Chain, Waterfall

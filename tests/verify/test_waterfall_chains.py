@@ -17,8 +17,8 @@ from theorems.arithmetic import FLOAT
 from theorems.catalogue import THEOREMS
 from theorems.records import LossClass, Role
 from theorems.statements.composite import THEOREM_A_SQUARE
-from verify.claims import MeasuredMarks, MeasuredSteps
 from verify.composite_problems import CompositeProblem, QuadraticMap, square_objective
+from verify.measured import MeasuredMarks, MeasuredSteps
 from verify.strategies import composite_problems
 from verify.verdict import CheckedClaim, Verdict, counted
 from verify.waterfall.descent import descent_chain

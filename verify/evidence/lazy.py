@@ -44,10 +44,11 @@ from verify.evidence.tabulated import (
 )
 from verify.evidence.team import Team
 from verify.lazy import lazy_training
+from verify.measured import measured_steps
 from verify.problem import Problem
 from verify.run import mark_steps, measure_run
 from verify.setup import Setup, Theta, prepare
-from verify.verification import check_run, measured_steps, silent, start_certificate
+from verify.verification import check_run, silent, start_certificate
 
 # (column, what it is, its claim)
 MEASURED = (

@@ -17,16 +17,16 @@ from theorems.statements.network import THEOREM_E
 from theorems.statements.notation import r_next, remaining, s_next, summed
 from verify.certificate import Certificate
 from verify.certified_constants import intervals
-from verify.claims import LINEAR, MeasuredMarks, MeasuredSteps
+from verify.claims import LINEAR
 from verify.generalization import Seen
-from verify.implicit import ImplicitRegularization
+from verify.implicit import ImplicitRegularization, limit_of_run
 from verify.lazy import linear_sums
+from verify.measured import MeasuredMarks, MeasuredSteps, measured_marks, measured_steps
 from verify.result import Verification
 from verify.run import MeasuredRun
 from verify.setup import Setup, Theta
 from verify.unseen import Unseen
 from verify.verdict import CheckedClaim
-from verify.verification import limit_of_run, measured_marks, measured_steps
 from verify.waterfall.descent import descent_chain
 from verify.waterfall.limits import Checked, change_chain, linearized_chain, neuron_chain, numbers, outside_chain, sum_chain
 from verify.waterfall.marks import (

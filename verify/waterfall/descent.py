@@ -9,7 +9,7 @@ import numpy as np
 
 from theorems.arithmetic import FLOAT
 from theorems.statements.descent import DESCENT
-from verify.claims import MeasuredSteps
+from verify.measured import MeasuredSteps
 from verify.waterfall.limits import Checked, numbers
 from verify.waterfall.marks import AtMarks
 from verify.waterfall.records import Chain, Constants, NoChain, Stage, chain_of

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theorems.ball import SignalsAtPoint
-from verify.claims import MeasuredMarks
+from verify.measured import MeasuredMarks
 from verify.waterfall.records import Chain, Constants, NoChain, Stage, chain_of
 
 Array = NDArray[np.float64]

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from theorems.arithmetic import FLOAT
 from theorems.records import Theorem, evaluate_expression
 from theorems.statements.notation import r_next, rbar, s_next, summed, summed_bound
-from verify.claims import DECISIVE, MeasuredMarks, MeasuredSteps
+from verify.claims import DECISIVE
+from verify.measured import MeasuredMarks, MeasuredSteps
 from verify.waterfall.records import Chain, Constants, NoChain, Stage, chain_of
 
 Array = NDArray[np.float64]

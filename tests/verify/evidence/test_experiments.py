@@ -16,11 +16,12 @@ from verify.evidence.tabulated import by_draw, claim_counts, doubts, total_count
 from verify.evidence.team import Team
 from verify.implicit import implicit_regularization
 from verify.lazy import lazy_training
+from verify.measured import measured_steps
 from verify.problem import problem_from_mapping
 from verify.run import measure_run
 from verify.setup import prepare
 from verify.verdict import CheckedClaim, Verdict
-from verify.verification import measured_steps, silent, start_certificate, verify
+from verify.verification import silent, start_certificate, verify
 
 ROOT = Path(__file__).parents[3]
 MODULES = {
