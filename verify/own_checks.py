@@ -218,7 +218,16 @@ def check_records(
 def _measured(seen: Observed, certified: Certified) -> MeasuredRun:
     """The records as a run of ours."""
     one = certified.certificate
-    return MeasuredRun(seen.trajectory, certified.marks, one, one, None, certified.drifts, certified.spectra, None)
+    return MeasuredRun(
+        trajectory=seen.trajectory,
+        marks=certified.marks,
+        start=one,
+        certificate=one,
+        certified_theta=None,
+        drifts=certified.drifts,
+        drift_spectra=certified.spectra,
+        existence=None,
+    )
 
 
 def _unknown_inputs(theorem: Theorem, certificate: Certificate) -> set[str]:

@@ -37,7 +37,7 @@ LIBRARIES = ("sympy", "mpmath", "numpy", "scipy", "numba", "python-flint", "scik
 PUBLIC_NAMES = {"rbar": "radius", "eta": "step_size", "L": "smoothness", "R": "ball_radius", "s0": "residual"}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Verification:
     """Everything ``overparam verify`` found out.
 

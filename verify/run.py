@@ -89,7 +89,7 @@ class LazyMark:
     errors: RoundingErrors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MeasuredRun:
     """Everything a run has shown. ``drifts`` are relative to the certified weights, at marks after the certification step.
 
@@ -168,16 +168,16 @@ class _Run:
         last = self.descent.observe(self.theta, self.theta0)
         trajectory = _joined(self.segments, last, self.step_size, stopped)
         return MeasuredRun(
-            trajectory,
-            tuple(self.marks),
-            self.start,
-            self.certificate,
-            self.certified_theta,
-            tuple(self.drifts),
-            tuple(self.spectra),
-            self.existence,
-            self.theta,
-            tuple(self.lazy),
+            trajectory=trajectory,
+            marks=tuple(self.marks),
+            start=self.start,
+            certificate=self.certificate,
+            certified_theta=self.certified_theta,
+            drifts=tuple(self.drifts),
+            drift_spectra=tuple(self.spectra),
+            existence=self.existence,
+            final_theta=self.theta,
+            lazy=tuple(self.lazy),
         )
 
     def _at_mark(self, previous: int, step: int, snapshot: Snapshot, kernel0: Array) -> None:

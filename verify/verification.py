@@ -61,7 +61,18 @@ def verify(problem: Problem, progress: Progress = silent) -> Verification:
     covered = run_guarantee(setup, run.certified_theta, certificate) if run.certified_theta is not None else None
     timing = {"prepare": prepared - clock, "train": trained - prepared, "check": time.perf_counter() - trained}
     return Verification(
-        setup, start, certificate, run, step_size, tuple(claims), timing, covered, run.certified_theta, unseen, theta0, limit
+        setup=setup,
+        start=start,
+        certificate=certificate,
+        run=run,
+        step_size=step_size,
+        claims=tuple(claims),
+        timing=timing,
+        guarantee=covered,
+        certified_theta=run.certified_theta,
+        unseen=unseen,
+        initial_theta=theta0,
+        limit=limit,
     )
 
 
@@ -72,9 +83,18 @@ def certify_only(problem: Problem, weights: Path | None = None) -> Verification:
     start, step_size = start_certificate(setup, theta0)
     start = start if start.certified else explain(setup, start)
     covered = run_guarantee(setup, theta0, start) if start.certified else None
-    timing = {"certify": time.perf_counter() - clock}
-    certified, initial = theta0 if start.certified else None, theta0 if setup.at_initialization else None
-    return Verification(setup, start, start, None, step_size, (), timing, covered, certified, initial_theta=initial)
+    return Verification(
+        setup=setup,
+        start=start,
+        certificate=start,
+        run=None,
+        step_size=step_size,
+        claims=(),
+        timing={"certify": time.perf_counter() - clock},
+        guarantee=covered,
+        certified_theta=theta0 if start.certified else None,
+        initial_theta=theta0 if setup.at_initialization else None,
+    )
 
 
 def start_certificate(setup: Setup, theta0: Theta) -> tuple[Certificate, float]:

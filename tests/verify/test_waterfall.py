@@ -43,7 +43,17 @@ def verified(setup: Setup, theta: Theta, judged: bool = False) -> Verification:
     if judged:
         unseen = judge_run(setup, theta, run, measured_steps(setup, run.certificate, run, step_size))
         claims += unseen.claims if unseen is not None else ()
-    return Verification(setup, start, run.certificate, run, step_size, tuple(claims), {}, None, run.certified_theta, unseen)
+    return Verification(
+        setup=setup,
+        start=start,
+        certificate=run.certificate,
+        run=run,
+        step_size=step_size,
+        claims=tuple(claims),
+        timing={},
+        certified_theta=run.certified_theta,
+        unseen=unseen,
+    )
 
 
 PROBLEMS = {

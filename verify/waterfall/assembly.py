@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theorems.arithmetic import FLOAT
-from theorems.ball import ball_bounds
+from theorems.ball import BallBounds, ball_bounds
 from theorems.catalogue import THEOREMS
-from theorems.records import Role
+from theorems.records import Role, Theorem
 from theorems.statements.network import THEOREM_E
 from theorems.statements.notation import r_next, remaining, s_next, summed
 from verify.certificate import Certificate
@@ -22,6 +23,7 @@ from verify.generalization import Seen
 from verify.implicit import ImplicitRegularization, limit_of_run
 from verify.lazy import linear_sums
 from verify.measured import MeasuredMarks, MeasuredSteps, measured_marks, measured_steps
+from verify.point import Point
 from verify.result import Verification
 from verify.run import MeasuredRun
 from verify.setup import Setup, Theta
@@ -55,44 +57,57 @@ Array = NDArray[np.float64]
 Make = Callable[[], Chain]
 
 
-def waterfall(
-    setup: Setup,
-    certificate: Certificate,
-    run: MeasuredRun,
-    claims: Sequence[CheckedClaim],
-    steps: MeasuredSteps,
-    marks: MeasuredMarks,
-    theta: Theta,
-    end: Theta,
-    limit: ImplicitRegularization,
-    unseen: Unseen | None,
-) -> Waterfall:
-    """Draw up every chain of a certified run.
+@dataclass(frozen=True, kw_only=True)
+class CertifiedRun:
+    """A run with a certificate, as the chains take it.
 
     claims: as they were checked, against steps and marks. theta, end: the weights at the certification step and at the end of the
-    run. limit: where the run ends. unseen: the run judged on other points, if it was. Everything is floating point with estimated
-    errors; a claim's verdict does not depend on it.
+    run. limit: where the run ends. unseen: the run judged on other points, if it was.
     """
-    assert certificate.point is not None
-    assert certificate.bounds is not None
-    assert certificate.theorem is not None
-    signals, start = certificate.point.signals, certificate.point.lambda_min
-    checked = {claim.id: claim for claim in claims}
 
-    @cache
-    def on_run() -> Along:
-        return along(steps, marks, constants_of(certificate), start)
+    setup: Setup
+    certificate: Certificate
+    point: Point
+    bounds: BallBounds
+    theorem: Theorem
+    run: MeasuredRun
+    claims: Sequence[CheckedClaim]
+    steps: MeasuredSteps
+    marks: MeasuredMarks
+    theta: Theta
+    end: Theta
+    limit: ImplicitRegularization
+    unseen: Unseen | None
 
-    @cache
-    def at_marks() -> AtMarks:
-        if not len(marks.steps):
+    @cached_property
+    def constants(self) -> Constants:
+        """Those of the certificate."""
+        return constants_of(self.certificate)
+
+    @cached_property
+    def checked(self) -> Checked:
+        """The claims by name."""
+        return {claim.id: claim for claim in self.claims}
+
+    @cached_property
+    def along(self) -> Along:
+        """What the chains need at every step."""
+        return along(self.steps, self.marks, self.constants, self.point.lambda_min)
+
+    @cached_property
+    def at_marks(self) -> AtMarks:
+        """What the chains need at the marks. Raises NoChain where there is none."""
+        if not len(self.marks.steps):
             raise NoChain("there is no mark after the certification")
-        return _at_marks(setup, certificate, run, steps, marks, theta, end)
+        return _at_marks(self)
 
-    makers = _along_the_steps(certificate, checked, steps, on_run, at_marks)
-    makers |= _at_the_marks(certificate, run, at_marks)
-    makers |= _at_the_limit(setup, certificate, checked, on_run, limit, theta)
-    makers |= _on_unseen_points(setup, checked, unseen, end)
+
+def waterfall(run: CertifiedRun) -> Waterfall:
+    """Draw up every chain of a certified run.
+
+    Everything is floating point with estimated errors; a claim's verdict does not depend on it.
+    """
+    makers = _along_the_steps(run) | _at_the_marks(run) | _at_the_limit(run) | _on_unseen_points(run)
     chains: list[Chain] = []
     omitted: list[tuple[str, str]] = []
     for title, make in makers.items():
@@ -100,75 +115,58 @@ def waterfall(
             chains.append(make())
         except NoChain as reason:
             omitted.append((title, str(reason)))
-    terms = beta_terms(certificate.bounds, ball_bounds(signals, 0.0, FLOAT), signals.trained)
-    return Waterfall(tuple(chains), ball_rows(setup, certificate, run, theta, end), terms, tuple(omitted))
+    signals = run.point.signals
+    terms = beta_terms(run.bounds, ball_bounds(signals, 0.0, FLOAT), signals.trained)
+    return Waterfall(tuple(chains), ball_rows(run.setup, run.certificate, run.run, run.theta, run.end), terms, tuple(omitted))
 
 
-def _along_the_steps(
-    certificate: Certificate,
-    checked: Checked,
-    steps: MeasuredSteps,
-    run: Callable[[], Along],
-    at: Callable[[], AtMarks],
-) -> dict[str, Make]:
+def _along_the_steps(run: CertifiedRun) -> dict[str, Make]:
     """The chains that need what was measured at every step, by title."""
-    assert certificate.theorem is not None
-    theorem, constants = certificate.theorem, constants_of(certificate)
+    theorem, constants, checked = run.theorem, run.constants, run.checked
     path, total = path_claim(theorem), theorem.claim_about(summed)
 
     def sums() -> Array:
-        return linear_sums(intervals(certificate), steps).upper
+        return linear_sums(intervals(run.certificate), run.steps).upper
 
     return {
-        "path length": lambda: path_chain(theorem, constants, run()),
-        "decrease per step": lambda: rate_chain(theorem, constants, run()),
-        "A0-descent": lambda: descent_chain(checked, constants, steps, run(), at()),
-        "summed residuals": lambda: summed_chain(theorem, constants, run()),
-        "C2": lambda: change_chain("C2", checked, constants, run(), path),
-        "C2-layers": lambda: change_chain("C2-layers", checked, constants, run(), path),
-        "C2-neurons": lambda: neuron_chain(checked, constants, run(), "" if total is None else total.id),
-        "C3": lambda: linearized_chain(checked, run(), sums()),
-        "C3-sum": lambda: sum_chain(checked, constants, run()),
+        "path length": lambda: path_chain(theorem, constants, run.along),
+        "decrease per step": lambda: rate_chain(theorem, constants, run.along),
+        "A0-descent": lambda: descent_chain(checked, constants, run.steps, run.along, run.at_marks),
+        "summed residuals": lambda: summed_chain(theorem, constants, run.along),
+        "C2": lambda: change_chain("C2", checked, constants, run.along, path),
+        "C2-layers": lambda: change_chain("C2-layers", checked, constants, run.along, path),
+        "C2-neurons": lambda: neuron_chain(checked, constants, run.along, "" if total is None else total.id),
+        "C3": lambda: linearized_chain(checked, run.along, sums()),
+        "C3-sum": lambda: sum_chain(checked, constants, run.along),
     }
 
 
-def _at_the_marks(certificate: Certificate, run: MeasuredRun, at: Callable[[], AtMarks]) -> dict[str, Make]:
+def _at_the_marks(run: CertifiedRun) -> dict[str, Make]:
     """The chains that need what was measured at the marks, by title."""
-    assert certificate.point is not None
-    assert certificate.bounds is not None
-    signals, constants = certificate.point.signals, constants_of(certificate)
 
     def bent(make: Callable[[Constants, AtMarks], Chain]) -> Make:
         def made() -> Chain:
-            if certificate.is_linear:
+            if run.certificate.is_linear:
                 raise NoChain(LINEAR)
-            return make(constants, at())
+            return make(run.constants, run.at_marks)
 
         return made
 
     return {
-        "forward drift": lambda: forward_chain(signals, _forward(run, certificate), at()),
+        "forward drift": lambda: forward_chain(run.point.signals, _forward(run), run.at_marks),
         "smallest eigenvalue": bent(eigenvalue_chain),
         "Jacobian drift": bent(jacobian_chain),
         "kernel drift": bent(kernel_chain),
     }
 
 
-def _at_the_limit(
-    setup: Setup,
-    certificate: Certificate,
-    checked: Checked,
-    run: Callable[[], Along],
-    limit: ImplicitRegularization,
-    theta: Theta,
-) -> dict[str, Make]:
+def _at_the_limit(run: CertifiedRun) -> dict[str, Make]:
     """The chains of B1 to B5, by claim."""
-    assert certificate.theorem is not None
-    constants, path = constants_of(certificate), path_claim(certificate.theorem)
+    constants, path, checked = run.constants, path_claim(run.theorem), run.checked
 
     @cache
     def points() -> OptimumPoints:
-        return optimum_points(setup, limit, theta)
+        return optimum_points(run.setup, run.limit, run.theta)
 
     def of(name: str, make: Callable[[OptimumPoints], Chain]) -> Make:
         def made() -> Chain:
@@ -178,29 +176,29 @@ def _at_the_limit(
         return made
 
     return {
-        "B1": lambda: outside_chain(checked, constants, run(), path),
+        "B1": lambda: outside_chain(checked, constants, run.along, path),
         "B2": of("B2", lambda at: excess_chain(checked, constants, at, path)),
         "B2-second": of("B2-second", lambda at: second_excess_chain(checked, constants, at)),
         "B3": of("B3", lambda at: deviation_chain(checked, constants, at, path)),
-        "B4": of("B4", lambda at: quotient_chain(checked, constants, at, run(), path)),
+        "B4": of("B4", lambda at: quotient_chain(checked, constants, at, run.along, path)),
         "B4-second": of("B4-second", lambda at: second_quotient_chain(checked, constants, at)),
         "B5": of("B5", lambda at: unique_chain(checked, constants, at)),
     }
 
 
-def _on_unseen_points(setup: Setup, checked: Checked, unseen: Unseen | None, end: Theta) -> dict[str, Make]:
+def _on_unseen_points(run: CertifiedRun) -> dict[str, Make]:
     """The chains of H1 and H2, by claim; none where the run was not judged."""
-    if unseen is None or unseen.found is None or unseen.judge is None:
+    if run.unseen is None or run.unseen.found is None or run.unseen.judge is None:
         return {}
-    found, judge = unseen.found, unseen.judge
+    found, judge, checked = run.unseen.found, run.unseen.judge, run.checked
 
     @cache
     def seen() -> Seen:
-        return judge.seen(end)
+        return judge.seen(run.end)
 
     return {
         "H1-risk": lambda: risk_chain(checked, found, judge.start.sample.kernel),
-        "H2-lipschitz": lambda: slope_chain(checked, setup, judge, seen(), end),
+        "H2-lipschitz": lambda: slope_chain(checked, run.setup, judge, seen(), run.end),
         "H2-risk": lambda: transport_chain(checked, found, judge, seen()),
     }
 
@@ -212,21 +210,14 @@ def constants_of(certificate: Certificate) -> Constants:
     return Constants({name: item.value for name, item in given}, widths)
 
 
-def _at_marks(
-    setup: Setup,
-    certificate: Certificate,
-    run: MeasuredRun,
-    steps: MeasuredSteps,
-    marks: MeasuredMarks,
-    theta: Theta,
-    end: Theta,
-) -> AtMarks:
-    assert certificate.point is not None
-    assert certificate.theorem is not None
-    point, center = certificate.point, ball_bounds(certificate.point.signals, 0.0, FLOAT)
+def _at_marks(one: CertifiedRun) -> AtMarks:
+    point, steps, marks, run = one.point, one.steps, one.marks, one.run
+    center = ball_bounds(point.signals, 0.0, FLOAT)
     path = np.concatenate([[0.0], np.cumsum(steps.length[:-1])])
     largest = {mark.step: mark.lambda_max for mark in run.marks}
-    searched = curvature_at(setup, point.signals, theta, end, run.trajectory.steps) if center.beta > 0 else None
+    searched = None
+    if center.beta > 0:
+        searched = curvature_at(one.setup, point.signals, one.theta, one.end, run.trajectory.steps)
     return AtMarks(
         marks=marks,
         path=path[marks.steps - steps.first],
@@ -236,12 +227,12 @@ def _at_marks(
         lambda_error=float(np.max([mark.eigenvalue_error for mark in run.marks])),
         curvature=(searched.value, searched.error) if searched is not None else None,
         beta_center=float(center.beta),
-        path_claim=path_claim(certificate.theorem),
+        path_claim=path_claim(one.theorem),
     )
 
 
-def _forward(run: MeasuredRun, certificate: Certificate) -> ForwardDrifts:
-    assert certificate.bounds is not None
+def _forward(one: CertifiedRun) -> ForwardDrifts:
+    run = one.run
     norms = {mark.step: mark.operator_norms for mark in run.marks}
     drifts = [found for _, found in run.drifts]
     return ForwardDrifts(
@@ -249,7 +240,7 @@ def _forward(run: MeasuredRun, certificate: Certificate) -> ForwardDrifts:
         errors=np.array([found.errors.forward for found in drifts]),
         layers=np.array([found.layer_displacements for found in drifts]),
         operator_norms=np.array([norms[step] for step, _ in run.drifts]),
-        bound=np.asarray(certificate.bounds.forward_drift),
+        bound=np.asarray(one.bounds.forward_drift),
     )
 
 
@@ -259,11 +250,28 @@ def waterfall_of(verification: Verification) -> Waterfall | None:
     theta, end = verification.certified_theta, run.final_theta if run is not None else None
     if run is None or not certificate.certified or theta is None or end is None or verification.step_size is None:
         return None
-    steps = measured_steps(setup, certificate, run, verification.step_size)
-    marks = measured_marks(setup, certificate, run)
     limit = verification.limit if verification.limit is not None else limit_of_run(setup, certificate, run)
     assert limit is not None
-    found = waterfall(setup, certificate, run, verification.claims, steps, marks, theta, end, limit, verification.unseen)
+    assert certificate.point is not None
+    assert certificate.bounds is not None
+    assert certificate.theorem is not None
+    found = waterfall(
+        CertifiedRun(
+            setup=setup,
+            certificate=certificate,
+            point=certificate.point,
+            bounds=certificate.bounds,
+            theorem=certificate.theorem,
+            run=run,
+            claims=verification.claims,
+            steps=measured_steps(setup, certificate, run, verification.step_size),
+            marks=measured_marks(setup, certificate, run),
+            theta=theta,
+            end=end,
+            limit=limit,
+            unseen=verification.unseen,
+        )
+    )
     return dataclasses.replace(found, omitted=(*found.omitted, *_without(verification, found)))
 
 
