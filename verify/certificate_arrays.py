@@ -16,9 +16,10 @@ import sys
 import zipfile
 from array import array
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
-from verify.certificate_consequences import NORM_KEYS, NormBounds
+from verify.certificate_consequences import NORMS, NormBounds
 from verify.certificate_file import Certificate, bounded_content
 from verify.errors import ProblemError
 from verify.fields import listing, one_line
@@ -177,8 +178,8 @@ def wrong_shape(certificate: Certificate, arrays: dict[str, Doubles]) -> str:
     return ""
 
 
-def _norm_lists(prefix: str, norms: NormBounds) -> dict[str, tuple[object, ...]]:
-    return {f"{prefix}.{name}": getattr(norms, name) for name in NORM_KEYS}
+def _norm_lists(prefix: str, norms: NormBounds[Fraction]) -> dict[str, tuple[object, ...]]:
+    return {f"{prefix}.{name}": getattr(norms, name) for name in NORMS}
 
 
 def require_affordable(certificate: Certificate, points: int) -> None:

@@ -6,7 +6,6 @@ theorem is applied to are decimals, hence exact rationals; what follows from the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,12 +13,12 @@ from typing import Any
 from theorems.errors import InputError
 from theorems.records import Theorem
 from verify.certificate import Certificate, Enclosed, Witness
-from verify.certificate_consequences import CHOICE_KEYS, NORM_KEYS, TERM_KEYS
-from verify.certificate_file import BOUND_KEYS, GIVEN_KEYS, SCHEMA
-from verify.certified_risk import CertifiedRisk
-from verify.consequences import Consequences
+from verify.certificate_consequences import consequences_json
+from verify.certificate_fields import outward
+from verify.certificate_file import BOUND_KEYS, CONCLUSIONS, GIVEN_KEYS, SCHEMA
+from verify.consequences import CertifiedConsequences
 from verify.floating_run import FloatingRun, NotCovered
-from verify.rigor import Rigor, decimal_above, outward
+from verify.rigor import Rigor, decimal_above
 from verify.setup import Setup
 
 # The keys of "given" and the symbols that they stand for, where these differ.
@@ -27,18 +26,12 @@ SYMBOLS = {"smoothness": "L", "residual": "s0", "ball_radius": "R"}
 INEXACT_THEOREMS = ("A", "A-square")
 # The error is rounded up to 6 digits, by a relative 1e-5 at most, and the floor is proportional to it.
 INEXACT_ROOM = Fraction(10001, 10000)
-CONCLUSIONS = {
-    "path_length_at_most": ("rbar", True),
-    "residual_factor_at_most": ("rate", True),
-    "smallest_eigenvalue_at_least": ("lambda_floor", False),
-    "summed_residuals_at_most": ("Tbar", True),
-}
 
 
 def certificate_document(
     setup: Setup,
     certificate: Certificate,
-    follows: Consequences | None,
+    follows: CertifiedConsequences | None,
     arrays_sha256: str,
     on_ball: FloatingRun | NotCovered | None = None,
 ) -> dict[str, Any] | None:
@@ -72,41 +65,10 @@ def certificate_document(
         "given": _given(witness, certificate.step_size),
         "constants": _constants(theorem, certificate),
         "hypotheses": _hypotheses(theorem, witness),
-        "conclusions": {key: _conclusion(certificate.constants[name], above) for key, (name, above) in CONCLUSIONS.items()},
+        "conclusions": {key: _conclusion(key, certificate.constants[name]) for key, name in CONCLUSIONS.items()},
         "inexact": _inexact(theorem, on_ball),
-        "consequences": consequences_json(follows),
+        "consequences": consequences_json(follows.stated),
     }
-
-
-def consequences_json(follows: Consequences) -> dict[str, Any]:
-    """The consequences under the keys of certificate.json; numbers rounded up, null where nothing is claimed."""
-    judged = follows.risk
-    return {
-        "implicit": _rounded(follows.implicit) | {"nearest_is_unique": follows.nearest_is_unique or None},
-        "lazy": _rounded(follows.lazy)
-        | {
-            "relative_layer_changes_at_most": [_up(value) for value in follows.layer_changes],
-            "neuron_changes_at_most": [_up(value) for value in follows.neuron_changes],
-        },
-        "generalization": None if isinstance(judged, str) else _risk(judged),
-    }
-
-
-def _risk(judged: CertifiedRisk) -> dict[str, Any]:
-    return {
-        **{name: getattr(judged.choices, name) for name in CHOICE_KEYS},
-        "start": None if judged.start is None else {name: texts(judged.start[name]) for name in NORM_KEYS},
-        "curvatures_at_most": texts(judged.curvatures),
-        **{name: str(judged.terms[name]) for name in TERM_KEYS},
-    }
-
-
-def _rounded(values: Mapping[str, Fraction | None]) -> dict[str, Any]:
-    return {name: _up(value) for name, value in values.items()}
-
-
-def _up(value: Fraction | None) -> str | None:
-    return None if value is None else outward(value, ROUND_CEILING)
 
 
 def _given(witness: Witness, step_size: float | None) -> dict[str, Any]:
@@ -153,5 +115,5 @@ def _inexact(theorem: Theorem, on_ball: FloatingRun | NotCovered | None) -> dict
     }
 
 
-def _conclusion(enclosed: Enclosed, above: bool) -> str:
-    return outward(enclosed.upper, ROUND_CEILING) if above else outward(enclosed.lower, ROUND_FLOOR)
+def _conclusion(key: str, enclosed: Enclosed) -> str:
+    return _ends(enclosed)["lower" if key.endswith("_at_least") else "upper"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
 
 from verify.errors import ProblemError
 from verify.fields import entries, show, unwanted
 
+OUTWARD_DIGITS = 17
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,4})?")
 _DECIMAL_EXPONENT = 400  # beyond every double; the exact rational of 1e9999 would only cost time
 
@@ -23,14 +25,30 @@ def parse_decimal(value: object, key: str = "a number") -> Fraction:
     return Fraction(digits) * Fraction(10) ** int(exponent or "0")
 
 
-def decimal_or_null(value: object, key: str) -> Fraction | None:
+def outward(value: Fraction, rounding: str) -> str:
+    """The rational as a decimal string of 17 digits, rounded down (ROUND_FLOOR) or up (ROUND_CEILING)."""
+    context = Context(prec=OUTWARD_DIGITS, rounding=rounding)
+    return str(context.divide(Decimal(value.numerator), Decimal(value.denominator)))
+
+
+def decimal(key: str, value: object) -> Fraction:
+    """``parse_decimal``, with its arguments in the order of ``verify.fields``."""
+    return parse_decimal(value, key)
+
+
+def decimal_or_null(key: str, value: object) -> Fraction | None:
     """The rational, or None for null."""
-    return None if value is None else parse_decimal(value, key)
+    return None if value is None else decimal(key, value)
 
 
 def decimals(key: str, items: object) -> tuple[Fraction, ...]:
     """A list of decimal strings."""
-    return entries(key, items, "a list of decimal strings", lambda name, item: parse_decimal(item, name))
+    return entries(key, items, "a list of decimal strings", decimal)
+
+
+def decimals_or_null(key: str, items: object) -> tuple[Fraction | None, ...]:
+    """A list of decimal strings, some of them null."""
+    return entries(key, items, "a list of decimal strings or null", decimal_or_null)
 
 
 def decimal_rows(key: str, items: object) -> tuple[tuple[Fraction, ...], ...]:

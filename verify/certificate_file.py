@@ -34,10 +34,13 @@ BOUND_KEYS = (
     *("schur", "backward_sup", "backward_norms"),
 )
 GIVEN_KEYS = ("mu", "smoothness", "lambda0", "lambda_max", "residual", "beta", "ball_radius", "step_size")
-CONCLUSION_KEYS = (
-    *("path_length_at_most", "residual_factor_at_most"),
-    *("smallest_eigenvalue_at_least", "summed_residuals_at_most"),
-)
+#: Which constant of the theorem each conclusion bounds, on the side that its name tells.
+CONCLUSIONS = {
+    "path_length_at_most": "rbar",
+    "residual_factor_at_most": "rate",
+    "smallest_eigenvalue_at_least": "lambda_floor",
+    "summed_residuals_at_most": "Tbar",
+}
 INEXACT_KEYS = ("gradient_error", "steps", "floor")
 #: The names of each theorem's constants, in the order in which they are checked.
 CONSTANTS = {
@@ -77,7 +80,7 @@ class Bounds:
 
     slope: Fraction
     curvature: Fraction
-    norms: NormBounds
+    norms: NormBounds[Fraction]
     gram_norms: tuple[Fraction, ...]
     schur: Fraction
 
@@ -130,7 +133,7 @@ class Certificate:
     margins: tuple[Enclosure, ...]
     conclusions: dict[str, Fraction]
     inexact: Inexact | None
-    consequences: Consequences
+    consequences: Consequences[Fraction]
 
 
 def read_certificate(path: Path) -> Certificate:
@@ -146,7 +149,7 @@ def read_certificate(path: Path) -> Certificate:
     loss = closed("loss", top["loss"], ("name", "ridge"))
     given = closed("given", top["given"], GIVEN_KEYS)
     step_size = Fraction(positive("given.step_size", given.pop("step_size")))
-    conclusions = closed("conclusions", top["conclusions"], CONCLUSION_KEYS)
+    conclusions = closed("conclusions", top["conclusions"], tuple(CONCLUSIONS))
     constants = closed("constants", top["constants"], CONSTANTS[theorem])
     return Certificate(
         theorem=theorem,

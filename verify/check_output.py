@@ -45,10 +45,9 @@ def _follows(outcome: Outcome) -> str:
     judged = outcome.certificate.consequences.generalization
     if judged is None:
         return "bounds of B1-B5 and C1-C3 follow"
-    largest = 1.0 if judged.choices.loss == "ramp" else judged.choices.parameter
+    largest = judged.choices.largest
     expected = rounded(judged.terms["expected_loss_at_most"], ROUND_CEILING)
-    known = judged.terms["expected_loss_at_most"] < Fraction(largest)
-    vacuous = "" if known else f", which is vacuous, for the loss is at most {largest:g}"
+    vacuous = f", which is vacuous, for the loss is at most {largest:g}" if judged.vacuous else ""
     failing = shown_probability(Fraction(judged.choices.failure_probability), 4)
     assumed = f"but for a probability of {failing}, if {CHOSEN}"
     return (
@@ -56,7 +55,7 @@ def _follows(outcome: Outcome) -> str:
     )
 
 
-def _numbers(found: Consequences) -> dict[str, object]:
+def _numbers(found: Consequences[Fraction]) -> dict[str, object]:
     """The bounds of B, C and H, rounded up; null where nothing is claimed."""
     judged = found.generalization
     return {

@@ -16,7 +16,7 @@ from flint import arb, arb_mat
 
 import verify.checker_balls as balls
 from verify.certificate_arrays import START, Doubles
-from verify.certificate_consequences import Generalization
+from verify.certificate_consequences import StatedRisk
 from verify.certificate_file import Certificate
 from verify.checker_balls import Statement, ball, show
 from verify.checker_network import Signals, at_points, certificate_on_ball, norms_of_points, on_ball, suprema
@@ -97,7 +97,7 @@ def generalization(certificate: Certificate, signals: Signals, values: Values) -
 
 
 def _ball_about_start(
-    certificate: Certificate, judged: Generalization, signals: Signals, start: Signals, values: Values
+    certificate: Certificate, judged: StatedRisk[Fraction], signals: Signals, start: Signals, values: Values
 ) -> Iterator[Statement]:
     """theta_inf lies in B(r_j) about theta0, and beta_i there."""
     network, bounds, name = certificate.network, certificate.bounds, "generalization"
@@ -122,7 +122,7 @@ def _ball_about_start(
         yield balls.eigenvalues_at_most(f"{name}.curvatures_at_most[{i}]", own.matrix, judged.curvatures[i], "beta_i", 1)
 
 
-def _risk(certificate: Certificate, judged: Generalization, start: Signals) -> Iterator[Statement]:
+def _risk(certificate: Certificate, judged: StatedRisk[Fraction], start: Signals) -> Iterator[Statement]:
     """H1: its terms, the mean loss at the limit, and the bound of the expected loss."""
     k, n, wanted, choices, name = certificate.network.sizes[-1], start.points, judged.terms, judged.choices, "generalization"
     terms, ramp = {key: ball(value) for key, value in wanted.items()}, choices.loss == "ramp"
@@ -147,7 +147,7 @@ def _risk(certificate: Certificate, judged: Generalization, start: Signals) -> I
         yield balls.at_most(f"{name}.{key}_at_most", value, wanted[f"{key}_at_most"], "it")
 
 
-def _loss_at_limit(certificate: Certificate, judged: Generalization, start: Signals) -> Any:
+def _loss_at_limit(certificate: Certificate, judged: StatedRisk[Fraction], start: Signals) -> Any:
     """The mean loss on the sample of f_theta_inf, less f_theta0 if centered: the outputs less the offsets are the minimizers there.
 
     So the outputs that are judged differ from the minimizers by what the offsets differ from f_theta0, or from 0.
@@ -167,7 +167,7 @@ def _loss_at_limit(certificate: Certificate, judged: Generalization, start: Sign
     return total / n
 
 
-def _input_slope(certificate: Certificate, judged: Generalization, signals: Signals, start: Signals) -> Iterator[Statement]:
+def _input_slope(certificate: Certificate, judged: StatedRisk[Fraction], signals: Signals, start: Signals) -> Iterator[Statement]:
     """|f_theta(x) - f_theta(x')| <= Lip |x - x'| for |x|, |x'| <= input_radius and theta in B(R), less f_theta0 if centered."""
     network, name, R = certificate.network, "generalization", ball(certificate.given.ball_radius)
     own, Lp, farthest = certificate.bounds.norms, ball(judged.terms["activation_slope_at_most"]), ball(judged.terms["input_radius"])

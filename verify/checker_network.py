@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from flint import arb, arb_mat
@@ -86,7 +87,7 @@ class Signals:
         return arb_mat(rows, columns, self.arrays[name].values)
 
 
-def norms_of_points(bounds: NormBounds, signals: Signals, prefix: str = "") -> Iterator[Statement]:
+def norms_of_points(bounds: NormBounds[Fraction], signals: Signals, prefix: str = "") -> Iterator[Statement]:
     """The norms at theta that do not depend on nu, compared as squares."""
     for at, weight in enumerate(signals.weights):
         turned = weight.transpose()
@@ -126,14 +127,14 @@ class Norms:
     backward: list[list[Any]]
 
 
-def stated_norms(bounds: NormBounds) -> tuple[list[Any], list[list[Any]], list[list[Any]], list[list[Any]]]:
+def stated_norms(bounds: NormBounds[Fraction]) -> tuple[list[Any], list[list[Any]], list[list[Any]], list[list[Any]]]:
     """operator, forward, sup and backward of Norms from what is stated."""
     rows = (bounds.forward_norms, bounds.backward_sup, bounds.backward_norms)
     forward, sup, backward = ([[ball(x) for x in row] for row in layer] for layer in rows)
     return [ball(x) for x in bounds.operator_norms], forward, sup, backward
 
 
-def at_points(bounds: NormBounds, network: Network, scales: list[Any]) -> Iterator[Norms]:
+def at_points(bounds: NormBounds[Fraction], network: Network, scales: list[Any]) -> Iterator[Norms]:
     """What E reads of each data set {x_i} with all the mass at x_i: p_l^nu is p_l(i), and the Schur constant is p_1(i)^2."""
     operator, *rows = stated_norms(bounds)
     for i in range(len(bounds.forward_norms[0])):

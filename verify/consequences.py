@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -20,33 +21,34 @@ from theorems.records import Claim, Theorem, evaluate_expression
 from theorems.statements.implicit import THEOREM_B1, THEOREM_B2, THEOREM_B3, THEOREM_B4, THEOREM_B5
 from theorems.statements.lazy import THEOREM_C2, THEOREM_C3
 from theorems.statements.network import THEOREM_E
+from verify.certificate_consequences import Consequences, Implicit, Lazy
 from verify.certificate_record import Certificate
 from verify.certified_risk import CertifiedRisk, certified_risk
 from verify.errors import ProblemError
 from verify.fields import one_line
+from verify.point import Point
 from verify.rigor import Rigor
 from verify.setup import Setup, Theta
 
 
 @dataclass(frozen=True)
-class Consequences:
-    """Upper bounds, under the keys of certificate.json; None where nothing is claimed.
-
-    implicit: B1 to B4. nearest_is_unique: whether B5 applies to every nearest solution. lazy: C1 and C3, and the relative change of
-    all trained weights. layer_changes: the same for each layer; neuron_changes: how far the incoming weights of a neuron of each
-    layer move; 0 for a layer that is not trained. risk: H1 at the limit, or why there is none. rigor: of the certificate.
+class CertifiedConsequences:
+    """implicit, lazy: upper bounds, None where nothing is claimed; 0 for changes of a layer that is not trained. risk: H1 at the
+    limit, or why there is none. rigor: of the certificate.
     """
 
     rigor: Rigor
-    implicit: Mapping[str, Fraction | None]
-    nearest_is_unique: bool
-    lazy: Mapping[str, Fraction | None]
-    layer_changes: tuple[Fraction | None, ...]
-    neuron_changes: tuple[Fraction, ...]
+    implicit: Implicit
+    lazy: Lazy
     risk: CertifiedRisk | str
 
+    @property
+    def stated(self) -> Consequences[Decimal]:
+        """What a certificate says of it."""
+        return Consequences(self.implicit, self.lazy, None if isinstance(self.risk, str) else self.risk.stated)
 
-def consequences(setup: Setup, certificate: Certificate, theta: Theta, theta0: Theta | None) -> Consequences:
+
+def consequences(setup: Setup, certificate: Certificate, theta: Theta, theta0: Theta | None) -> CertifiedConsequences:
     """Evaluate B, C and H at the certificate.
 
     certificate: one that certifies, at ``theta``. theta0: the weights where the run began, drawn without the data, about which H1
@@ -57,36 +59,43 @@ def consequences(setup: Setup, certificate: Certificate, theta: Theta, theta0: T
     with working_precision():
         known = {name: ball(value.lower, value.upper) for name, value in certificate.constants.items()}
         known["nearest"] = known["rho"] = BALL.constant(upper(known["rbar"]))
-        implicit = {
-            "outside_range_at_most": _bound(THEOREM_B1, "B1", known),
-            "excess_at_most": _bound(THEOREM_B2, "B2", known),
-            "distance_to_nearest_at_most": _bound(THEOREM_B3, "B3", known),
-            "distance_quotient_at_most": _bound(THEOREM_B4, "B4", known) if upper(known["s0"]) > 0 else None,
-        }
-        layers = [setup.architecture.layer(theta, layer) for layer in range(1, setup.architecture.layers + 1)]
-        norms = [BALL.constant(exactly(norm_between(layer)[0])) for layer in layers]
-        trained = setup.architecture.trained
-        total = BALL.sqrt(sum((norm**2 for norm, moves in zip(norms, trained, strict=True) if moves), BALL.constant(Fraction(0))))
-        lazy = {
-            "kernel_change_at_most": _bound(THEOREM_E, "C1", known),
-            "relative_change_at_most": _relative(known, total),
-            "linearized_distance_at_most": _linearized(setup, known),
-        }
-        reach = neuron_constants(certificate.point.signals_in_balls(), known["R"], BALL)
-        moved = _evaluated(THEOREM_C2, "C2-neurons", known)
-        return Consequences(
+        return CertifiedConsequences(
             rigor=certificate.rigor,
-            implicit=implicit,
-            nearest_is_unique=_is_unique(known),
-            lazy=lazy,
-            layer_changes=tuple(
-                _relative(known, norm) if moves else Fraction(0) for norm, moves in zip(norms, trained, strict=True)
-            ),
-            neuron_changes=tuple(
-                upper(constant * moved) if moves else Fraction(0) for constant, moves in zip(reach, trained, strict=True)
-            ),
+            implicit=_implicit(known),
+            lazy=_lazy(setup, certificate.point, theta, known),
             risk=_risk(setup, certificate, theta, theta0),
         )
+
+
+def _implicit(known: Mapping[str, Any]) -> Implicit:
+    """B1 to B3 are finite where Tbar is: 1 - t is positive for all values within the enclosures."""
+    return Implicit(
+        outside_range=upper(_evaluated(THEOREM_B1, "B1", known)),
+        excess=upper(_evaluated(THEOREM_B2, "B2", known)),
+        distance_to_nearest=upper(_evaluated(THEOREM_B3, "B3", known)),
+        distance_quotient=_bound(THEOREM_B4, "B4", known) if upper(known["s0"]) > 0 else None,
+        nearest_is_unique=_is_unique(known),
+    )
+
+
+def _lazy(setup: Setup, point: Point, theta: Theta, known: Mapping[str, Any]) -> Lazy:
+    layers = [setup.architecture.layer(theta, layer) for layer in range(1, setup.architecture.layers + 1)]
+    norms = [BALL.constant(exactly(norm_between(layer)[0])) for layer in layers]
+    trained = setup.architecture.trained
+    total = BALL.sqrt(sum((norm**2 for norm, moves in zip(norms, trained, strict=True) if moves), BALL.constant(Fraction(0))))
+    reach = neuron_constants(point.signals_in_balls(), known["R"], BALL)
+    moved = _evaluated(THEOREM_C2, "C2-neurons", known)
+    return Lazy(
+        kernel_change=upper(_evaluated(THEOREM_E, "C1", known)),
+        relative_change=_relative(known, total),
+        relative_layer_changes=tuple(
+            _relative(known, norm) if moves else Fraction(0) for norm, moves in zip(norms, trained, strict=True)
+        ),
+        neuron_changes=tuple(
+            upper(constant * moved) if moves else Fraction(0) for constant, moves in zip(reach, trained, strict=True)
+        ),
+        linearized_distance=_linearized(setup, known),
+    )
 
 
 def _claim(record: Theorem, name: str) -> Claim:

@@ -30,8 +30,8 @@ def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: in
     from verify.evidence import catalogue, findings
     from verify.evidence.team import team_of
     from verify.output import as_text, require_directory
-    from verify.sweeps.pool import usable_cores
     from verify.verdict import counted
+    from verify.workers import how_many
 
     if listed:
         if as_json:
@@ -42,7 +42,7 @@ def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: in
         return
     chosen = list(catalogue.EXPERIMENTS.values()) if name is None else [catalogue.experiment(name)]
     fields.integer("--seed", seed, 0)
-    many = usable_cores() if workers is None else fields.integer("--workers", workers, 1)
+    many = how_many(workers)
     require_directory(out)
     documents: dict[str, object] = {}
     statuses = []

@@ -31,7 +31,7 @@ from verify.held_out import HeldOut
 from verify.measured import around
 from verify.point import signals_from
 from verify.rigor import float_above
-from verify.risk_bound import RiskBound, RiskBounds
+from verify.risk_bound import RiskBound, RiskBounds, require_h1
 from verify.setup import DIVERGED, Setup, Theta
 from verify.transport import ground_cost, transport_cost
 from verify.verdict import CheckedClaim
@@ -112,14 +112,7 @@ class Judge:
         failure_probability: float = 0.01,
         first_radius: float | None = None,
     ) -> None:
-        if not setup.at_initialization:
-            raise ProblemError(
-                "theta0 must be drawn without the data for H1, but the weights of this problem were loaded from a file"
-            )
-        if not np.all(setup.dataset.sample_weights == setup.dataset.sample_weights[0]):
-            raise ProblemError("loss.weights must be uniform for H1 and H2: the mean over the sample is the plain one")
-        if setup.bounds is None:
-            raise ProblemError(f"network.activation must have bounds of phi' and phi'' for H1, got {setup.activation.name!r}")
+        require_h1(setup)
         self.setup, self.theta0, self.held, self.loss = setup, theta0, held, loss
         self.start = self.seen(theta0)
         self._bounds = RiskBounds(setup, self.start.sample, loss, failure_probability, first_radius)
@@ -135,9 +128,9 @@ class Judge:
         descent goes from theta to a global optimum.
         """
         seen, data, held, loss = self.seen(theta), self.setup.dataset, self.held, self.loss
-        outputs = [values - offset for values, offset in zip(seen.outputs, self.offsets, strict=True)]
+        outputs = self.outputs(seen)
         train, test = (loss.values(y, t) for y, t in zip(outputs, (data.targets, held.targets), strict=True))
-        at_start = loss.values(self.start.held.values - self.offsets[1], held.targets)
+        at_start = loss.values(self.outputs(self.start)[1], held.targets)
         output_error = self._output_error(seen)
         loss_error = loss.slope * output_error + (len(train) + len(test) + 8) * UNIT_ROUNDOFF * loss.largest
         train_loss, test_loss = float(train.mean()), float(test.mean())
@@ -145,10 +138,7 @@ class Judge:
         measured = self._bounds.at(distance, train_loss + loss_error)
         certified = None if certified_radius is None else self._bounds.at(certified_radius, train_loss + loss_error)
         lipschitz = self._lipschitz(seen.sample)
-        costs = ground_cost(
-            (data.inputs, held.inputs), (data.targets, held.targets), loss.slope * lipschitz, loss.label_slope, loss.largest
-        )
-        transport = transport_cost(costs)
+        transport = transport_cost(self.costs(lipschitz))
         found = Generalization(
             loss=loss,
             points=len(train),
@@ -169,7 +159,7 @@ class Judge:
             claims=(),
             assumptions=(held.assumption, *_ASSUMPTIONS),
         )
-        slopes = _input_slope((data.inputs, held.inputs), (outputs[0], outputs[1]), output_error)
+        slopes = _input_slope((data.inputs, held.inputs), outputs, output_error)
         return dataclasses.replace(found, claims=(_check_h1(found, step), *_check_h2(found, slopes, step)))
 
     def along(self, step_size: float, steps: Sequence[int]) -> Iterator[tuple[int, Generalization]]:
@@ -198,6 +188,16 @@ class Judge:
         except NumericsError:
             pass  # an output that overflows, said below
         raise ProblemError("the network's outputs or kernel at these weights exceed double precision, so no loss can be measured")
+
+    def outputs(self, seen: Seen) -> tuple[Array, Array]:
+        """The outputs less the offsets, at the sample and at the held-out points."""
+        return seen.sample.outputs - self.offsets[0], seen.held.values - self.offsets[1]
+
+    def costs(self, lipschitz: float) -> Array:
+        """What H2's transport costs between the sample and the held-out points, (n, m), for this Lipschitz constant of f."""
+        loss, data, held = self.loss, self.setup.dataset, self.held
+        inputs, targets = (data.inputs, held.inputs), (data.targets, held.targets)
+        return ground_cost(inputs, targets, loss.slope * lipschitz, loss.label_slope, loss.largest)
 
     def _output_error(self, seen: Seen) -> float:
         """The largest error of an output, offset included, over all points."""
@@ -291,17 +291,33 @@ def _check_h2(found: Generalization, slopes: Interval, step: int) -> list[Checke
     ]
 
 
-def _input_slope(samples: tuple[Array, Array], values: tuple[Array, Array], output_error: float) -> Interval:
-    """The largest |f(x) - f(x')|/|x - x'| over the pairs of different points among the first ``MOST_POINTS`` of either sample, an
-    interval of shape (1,)."""
-    inputs, outputs = (np.vstack([part[:MOST_POINTS] for part in parts]) for parts in (samples, values))
-    relative = 8 * (inputs.shape[1] + outputs.shape[1] + 4) * UNIT_ROUNDOFF
+@dataclass(frozen=True)
+class Pairs:
+    """A point x, (d,), and others at a positive distance from it, (p, d); apart: |x - x'|, moved: |f(x) - f(x')|, both (p,)."""
+
+    point: Array
+    others: Array
+    apart: Array
+    moved: Array
+
+
+def pairs(inputs: tuple[Array, Array], outputs: tuple[Array, Array]) -> Iterator[Pairs]:
+    """The pairs of different points among the first ``MOST_POINTS`` of either sample, each once."""
+    x, f = (np.vstack([part[:MOST_POINTS] for part in parts]) for parts in (inputs, outputs))
+    for i in range(len(x) - 1):
+        apart = np.sqrt(np.sum((x[i + 1 :] - x[i]) ** 2, axis=1))
+        moved = np.sqrt(np.sum((f[i + 1 :] - f[i]) ** 2, axis=1))
+        different = apart > 0
+        if different.any():
+            yield Pairs(x[i], x[i + 1 :][different], apart[different], moved[different])
+
+
+def _input_slope(inputs: tuple[Array, Array], outputs: tuple[Array, Array], output_error: float) -> Interval:
+    """The largest |f(x) - f(x')|/|x - x'| over the pairs, an interval of shape (1,)."""
+    relative = 8 * (inputs[0].shape[1] + outputs[0].shape[1] + 4) * UNIT_ROUNDOFF
     low, high = 0.0, 0.0
-    for i in range(len(inputs) - 1):
-        apart = np.sqrt(np.sum((inputs[i + 1 :] - inputs[i]) ** 2, axis=1))
-        moved = np.sqrt(np.sum((outputs[i + 1 :] - outputs[i]) ** 2, axis=1))[apart > 0]
-        apart = apart[apart > 0]
-        if len(apart):
-            low = np.maximum(low, np.max((moved * (1 - relative) - 2 * output_error) / apart))  # NaN stays NaN: undecided
-            high = np.maximum(high, np.max((moved + 2 * output_error) / apart) * (1 + 2 * relative))
+    for pair in pairs(inputs, outputs):
+        moved, apart = pair.moved, pair.apart
+        low = np.maximum(low, np.max((moved * (1 - relative) - 2 * output_error) / apart))  # NaN stays NaN: undecided
+        high = np.maximum(high, np.max((moved + 2 * output_error) / apart) * (1 + 2 * relative))
     return Interval(np.array([low]), np.array([high]))

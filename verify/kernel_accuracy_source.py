@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
-from flint import arb, fmpq
+from flint import arb
 
 from numerics import elementary as el
+from theorems.ball_arithmetic import as_ball
 from verify.kernel_accuracy_numbers import UNIT, ExponentRange, Number, Rounder, fma
 from verify.kernel_accuracy_paths import ONE, ZERO, NotProved, Path, hull
 from verify.kernel_accuracy_tables import Approximation
@@ -89,7 +89,7 @@ def _power_of_two(path: Path, k: Any) -> Number:
 def _horner(x: Number, coefficients: tuple[float, ...], approximation: Approximation) -> Number:
     """The table's function of x: a chain of fma, and the polynomial's distance from the function."""
     low, high = x.computed()
-    if not (low >= _rational(approximation.low) and high <= _rational(approximation.high)):
+    if not (low >= as_ball(approximation.low) and high <= as_ball(approximation.high)):
         raise NotProved(f"an argument beyond the interval of {approximation.name}")
     ball, error = x.plain(), x.error()
     largest = ball.abs_upper()
@@ -101,10 +101,6 @@ def _horner(x: Number, coefficients: tuple[float, ...], approximation: Approxima
     distance = approximation.error
     # Underflow in at most 22 products, each then multiplied by |x| < 1.
     return Number(x.path, g + hull(-distance, distance), e=(e + distance).abs_upper(), t=arb(2) ** -1068)
-
-
-def _rational(value: Fraction) -> Any:
-    return arb(fmpq(value.numerator, value.denominator))
 
 
 def _log1p(path: Path, space: Mapping[str, Any], x: Number) -> Number:

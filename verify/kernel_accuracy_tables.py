@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from flint import arb, arb_poly, arb_series, ctx, fmpq
+from flint import arb, arb_poly, arb_series, ctx
 
 from numerics import elementary as el
-from theorems.ball_arithmetic import working_precision
+from theorems.ball_arithmetic import as_ball, working_precision
 
 PIECES = 256
 TERMS = 40  # of the power series; the last are below 1e-25 on every interval
@@ -77,10 +77,6 @@ TABLES: dict[str, tuple[Fraction, Fraction, Callable[[int], Any] | None]] = {
 }
 
 
-def _exactly(value: Fraction) -> Any:
-    return arb(fmpq(value.numerator, value.denominator))
-
-
 @functools.cache
 def approximation(name: str) -> Approximation:
     """The named table of ``numerics.elementary`` with the proved bound of its approximation error."""
@@ -92,10 +88,10 @@ def approximation_of(name: str, coefficients: tuple[float, ...]) -> Approximatio
     low, high, series = TABLES[name]
     with working_precision(BITS):
         polynomial = arb_poly([arb(c) for c in coefficients])
-        half = _exactly((high - low) / (2 * PIECES))
+        half = as_ball((high - low) / (2 * PIECES))
         worst = arb(0)
         for piece in range(PIECES):
-            center = _exactly(low + (2 * piece + 1) * (high - low) / (2 * PIECES))
+            center = as_ball(low + (2 * piece + 1) * (high - low) / (2 * PIECES))
             shift = arb_poly([center, 1])
             if series is None:
                 expansion, rest = _scaled_erfc(center, half)
@@ -109,7 +105,7 @@ def approximation_of(name: str, coefficients: tuple[float, ...]) -> Approximatio
 
 def _power_series(series: Callable[[int], Any], shift: Any, largest: Fraction) -> tuple[Any, Any]:
     """The first TERMS terms about the center, and a bound of the others on |x| <= largest."""
-    return arb_poly([arb(series(j)) for j in range(TERMS)])(shift), 2 * abs(series(TERMS)) * _exactly(largest) ** TERMS
+    return arb_poly([arb(series(j)) for j in range(TERMS)])(shift), 2 * abs(series(TERMS)) * as_ball(largest) ** TERMS
 
 
 def _scaled_erfc(center: Any, half: Any) -> tuple[Any, Any]:

@@ -17,9 +17,10 @@ from numerics.network import Architecture
 from theorems.catalogue import THEOREMS
 from verify.certificate import Attempt, Certificate, Enclosed
 from verify.certificate_arrays import START
+from verify.certificate_fields import outward
 from verify.floating_run import NotCovered
 from verify.implicit import ImplicitRegularization
-from verify.rigor import float_above, outward
+from verify.rigor import float_above
 from verify.run import MeasuredRun
 from verify.run_guarantee import RunGuarantee
 from verify.setup import Setup, Theta
@@ -29,7 +30,7 @@ from verify.waterfall.document import waterfall_json
 from verify.waterfall.records import Waterfall
 
 if TYPE_CHECKING:
-    from verify.consequences import Consequences
+    from verify.consequences import CertifiedConsequences
 
 SCHEMA = "overparam-result-1"
 LIBRARIES = ("sympy", "mpmath", "numpy", "scipy", "numba", "python-flint", "scikit-learn")
@@ -60,7 +61,7 @@ class Verification:
     limit: ImplicitRegularization | None = None
 
     @cached_property
-    def consequences(self) -> Consequences | None:
+    def consequences(self) -> CertifiedConsequences | None:
         """What follows from the certificate by B, C and H; None without one. Evaluated when first asked for."""
         from verify.consequences import consequences
 
@@ -215,12 +216,12 @@ def result_json(verification: Verification, files: dict[str, str], waterfall: bo
 
 def _consequences_json(verification: Verification) -> dict[str, Any] | None:
     """What follows from the certificate, as in certificate.json; ``risk``: the bound of the expected loss, or why there is none."""
-    from verify.certificate_document import consequences_json
+    from verify.certificate_consequences import consequences_json
 
     follows = verification.consequences
     if follows is None:
         return None
-    stated = consequences_json(follows)
+    stated = consequences_json(follows.stated)
     judged = stated["generalization"]
     if judged is not None:  # norms and beta_i of every point stand in certificate.json
         judged = {name: value for name, value in judged.items() if name not in ("start", "curvatures_at_most")}
@@ -315,7 +316,7 @@ def certificate_arrays(verification: Verification) -> dict[str, np.ndarray[Any, 
     if theta is not None:
         arrays |= _weight_arrays(setup.architecture, theta, "")
     judged = verification.consequences.risk if verification.consequences is not None else ""
-    if not isinstance(judged, str) and judged.start is not None:
+    if not isinstance(judged, str) and judged.stated.start is not None:
         arrays |= _weight_arrays(setup.architecture, judged.initial, START)
     return arrays
 

@@ -11,7 +11,6 @@ from fractions import Fraction
 
 from theorems.errors import InputError
 
-OUTWARD_DIGITS = 17
 LARGEST_EXPONENT = 400  # of a decimal, beyond every double; the reader of certificates refuses larger ones
 
 
@@ -39,12 +38,6 @@ def float_above(value: Fraction) -> float:
 def float_below(value: Fraction) -> float:
     """The largest double that is not above the rational; minus infinity below the least."""
     return -float_above(-value)
-
-
-def outward(value: Fraction, rounding: str) -> str:
-    """The rational as a decimal string of 17 digits, rounded down (ROUND_FLOOR) or up (ROUND_CEILING)."""
-    context = Context(prec=OUTWARD_DIGITS, rounding=rounding)
-    return str(context.divide(Decimal(value.numerator), Decimal(value.denominator)))
 
 
 def decimal_above(value: Fraction, digits: int) -> Decimal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 
 from numerics.roundoff import UNIT_ROUNDOFF
 from numerics.snapshots import Snapshot
-from theorems.arithmetic import BALL, FLOAT, ball_from_float_with_error, exactly, lower, upper, working_precision
+from theorems.arithmetic import BALL, FLOAT, Arithmetic, ball_from_float_with_error, exactly, lower, upper, working_precision
 from theorems.pointwise import pointwise_betas
 from theorems.records import is_met
 from theorems.statements.generalization import THEOREM_H1
+from verify.certificate_consequences import MOST_RADII
 from verify.errors import ProblemError
 from verify.evaluated_losses import EvaluatedLoss
 from verify.fields import number, positive
@@ -22,8 +24,51 @@ from verify.point import signals_from
 from verify.rigor import decimal_above, float_above
 from verify.setup import Setup
 
-MOST_RADII = 200  # r_j beyond 2^200 r_1 is no radius of a run
 FORMULA_ROOM = 2.0**-40  # relative, far above the rounding of a recursion that adds and multiplies nonnegative numbers
+
+
+def require_h1(setup: Setup) -> None:
+    """Raise ProblemError where a hypothesis of H1 fails: weights that were loaded, points with weights of their own, an activation
+    without a proved bound of phi''.
+    """
+    if not setup.at_initialization:
+        raise ProblemError("theta0 must be drawn without the data for H1, but the weights of this problem were loaded from a file")
+    if not np.all(setup.dataset.sample_weights == setup.dataset.sample_weights[0]):
+        raise ProblemError("loss.weights must be uniform for H1 and H2: the mean over the sample is the plain one")
+    if setup.bounds is None:
+        raise ProblemError(f"network.activation must have bounds of phi' and phi'' for H1, got {setup.activation.name!r}")
+
+
+def first_radius_of(setup: Setup, asked: float | str | None) -> float:
+    """r_1: the number that is asked for, or for None and "1/output_scale" 1/alpha, a radius at which the output moves by the order
+    of |df|/alpha. Raises ProblemError for one that is not positive.
+    """
+    return positive("first_radius", 1 / setup.architecture.output_scale if asked in (None, "1/output_scale") else asked)
+
+
+def radius_index(first: Fraction, distance: Fraction) -> int:
+    """The least j with r_j = 2^(j-1) ``first`` >= distance, exactly. Raises ProblemError where it is above ``MOST_RADII``."""
+    index = 1
+    while first * 2 ** (index - 1) < distance:
+        index += 1
+        if index > MOST_RADII:
+            raise _too_far(float(distance))
+    return index
+
+
+def _too_far(distance: float) -> ProblemError:
+    return ProblemError(f"the distance from theta0 must be at most 2^{MOST_RADII - 1} first_radius, got {distance!r}")
+
+
+def constants_of_h1(exact: Mapping[str, Any], k0_mean: Any, outputs: int, arithmetic: Arithmetic) -> dict[str, Any]:
+    """H1's quantities and constants under their symbols' names.
+
+    exact: n, b, rho_loss, beta_mean, r_1, j, delta and distance, integers, doubles or rationals.
+    k0_mean: in the arithmetic; outputs: k.
+    """
+    values = {name: arithmetic.constant(exactly(value)) for name, value in exact.items()}
+    values["contraction"] = arithmetic.sqrt(arithmetic.constant(Fraction(1 if outputs == 1 else 2)))
+    return THEOREM_H1.evaluate_constants(values | {"k0_mean": k0_mean}, arithmetic)
 
 
 @dataclass(frozen=True)
@@ -56,8 +101,8 @@ class RiskBound:
 class RiskBounds:
     """What H1 needs at theta0, to bound the expected loss at any distance from it.
 
-    setup: the prepared problem. start: measured at theta0 and the points of the problem. loss, failure_probability: of H1.
-    first_radius: r_1; None: 1/alpha. Raises ProblemError for numbers that H1 does not allow.
+    setup: the prepared problem, to which H1 applies. start: measured at theta0 and the points of the problem. loss,
+    failure_probability: of H1. first_radius: r_1; None: 1/alpha. Raises ProblemError for numbers that H1 does not allow.
     """
 
     def __init__(
@@ -67,15 +112,18 @@ class RiskBounds:
         self.setup, self.loss, self._start = setup, loss, start
         wanted = "a number strictly between 0 and 1"
         self.delta = number("failure_probability", failure_probability, wanted=wanted, accept=lambda x: 0 < x < 1)
-        first = 1 / setup.architecture.output_scale if first_radius is None else first_radius
-        self.first_radius = positive("first_radius", first)
+        self.first_radius = first_radius_of(setup, first_radius)
         self.signals = signals_from(setup.architecture, start, setup.bounds)
         self._betas: dict[int, float] = {}
 
     def at(self, distance: float, train_loss: float) -> RiskBound:
         """H1 in balls at the first radius that certainly is not below the distance; train_loss: a bound of the mean loss."""
         b, points = self.loss.largest, self.setup.dataset.points
-        index, radius = self._index(distance)
+        if not math.isfinite(distance):
+            raise _too_far(distance)
+        first = exactly(self.first_radius)
+        index = radius_index(first, exactly(distance))
+        radius = first * 2 ** (index - 1)
         values, margins = self._evaluated(index, distance, radius)
         while not _all_met(margins) and index < MOST_RADII:
             index, radius = index + 1, 2 * radius  # the distance cannot be told from r_j: the next serves
@@ -103,29 +151,15 @@ class RiskBounds:
             words=_words(vacuous, bound, b, points, needed),
         )
 
-    def _index(self, distance: float) -> tuple[int, Fraction]:
-        first, size = exactly(self.first_radius), exactly(distance) if math.isfinite(distance) else None
-        radius, index = first, 1
-        while size is not None and radius < size and index < MOST_RADII:
-            radius, index = 2 * radius, index + 1
-        if size is None or radius < size:
-            raise ProblemError(f"the distance from theta0 must be at most 2^{MOST_RADII - 1} first_radius, got {distance!r}")
-        return index, radius
-
     def _evaluated(self, index: int, distance: float, radius: Fraction) -> tuple[dict[str, Any], dict[str, Any]]:
         outputs, points = self.setup.architecture.outputs, self.setup.dataset.points
         kernel, errors = self._start.kernel, self._start.errors
         trace = float(np.trace(kernel))  # the weights 1/n are in it
         trace_error = outputs * points * (errors.kernel + UNIT_ROUNDOFF * trace)
         exact = {"n": points, "b": self.loss.largest, "rho_loss": self.loss.slope, "r_1": self.first_radius, "j": index}
+        exact |= {"beta_mean": self._mean_beta(index, radius), "delta": self.delta, "distance": distance}
         with working_precision():
-            values = {name: BALL.constant(exactly(value)) for name, value in exact.items()}
-            values["delta"] = BALL.constant(exactly(self.delta))
-            values["distance"] = BALL.constant(exactly(distance))
-            values["contraction"] = BALL.sqrt(BALL.constant(Fraction(1 if outputs == 1 else 2)))
-            values["k0_mean"] = ball_from_float_with_error(trace, trace_error)
-            values["beta_mean"] = BALL.constant(exactly(self._mean_beta(index, radius)))
-            constants = THEOREM_H1.evaluate_constants(values, BALL)
+            constants = constants_of_h1(exact, ball_from_float_with_error(trace, trace_error), outputs, BALL)
             return constants, THEOREM_H1.margins(constants, BALL)
 
     def _mean_beta(self, index: int, radius: Fraction) -> float:

@@ -15,8 +15,8 @@ from verify.command_group import INTERRUPTED
 if TYPE_CHECKING:
     from verify.sweeps.export import Row
     from verify.sweeps.plan import Plan
+    from verify.sweeps.runner import Dispatch
     from verify.sweeps.runner import Progress as ProgressCallback
-    from verify.sweeps.runner import Team
     from verify.sweeps.single import Outcome
 
 
@@ -56,7 +56,7 @@ def sweep(
     write = writer_for(export_file) if export_file is not None else None
     plan = load_sweep(sweep_file)
     path = store_file if store_file is not None else sweep_file.with_suffix(".db")
-    rows = _read(plan, path) if no_run else _run(plan, path, _team(scheduler, workers), resume, retry_failed)
+    rows = _read(plan, path) if no_run else _run(plan, path, _dispatch(scheduler, workers), resume, retry_failed)
     if write is not None:
         write(plan, rows)
     sys.exit(_show(plan, rows, as_json, [path, *([export_file] if export_file is not None else [])]))
@@ -68,7 +68,7 @@ def _require_one_purpose(no_run: bool, running: dict[str, object]) -> None:
         raise click.UsageError(f"--no-run runs nothing, so {given[0]} says nothing")
 
 
-def _team(scheduler: str | None, workers: int | None) -> Team:
+def _dispatch(scheduler: str | None, workers: int | None) -> Dispatch:
     from verify.sweeps.runner import processes
 
     if scheduler is None:
@@ -78,7 +78,7 @@ def _team(scheduler: str | None, workers: int | None) -> Team:
     return cluster(scheduler, lambda sentence: click.echo(f"overparam: {sentence}", err=True))
 
 
-def _run(plan: Plan, path: Path, team: Team, resume: bool, retry_failed: bool) -> list[Row]:
+def _run(plan: Plan, path: Path, dispatch: Dispatch, resume: bool, retry_failed: bool) -> list[Row]:
     from verify.sweeps.export import sweep_rows
     from verify.sweeps.runner import run_sweep
     from verify.sweeps.single import Status
@@ -87,7 +87,7 @@ def _run(plan: Plan, path: Path, team: Team, resume: bool, retry_failed: bool) -
     with lead(path, plan, resume) as store:
         try:
             with _progress() as progress:
-                run_sweep(plan, store, team, progress, retry_failed)
+                run_sweep(plan, store, dispatch, progress, retry_failed)
         except KeyboardInterrupt:
             done = store.counts()[Status.FINISHED]
             click.echo(

@@ -186,7 +186,7 @@ def consequence_changes() -> list[tuple[str, str, Change]]:
             for end, factor in (("lower", MORE), ("upper", LESS)):
                 changes.append((theorem, f"hypotheses.{name}", set_at("hypotheses", place, "margin", end, factor=factor)))
             changes.append((theorem, f"hypotheses.{name}", put("hypotheses", place, "margin", "lower", value="-1")))
-        for name in certificate_file.CONCLUSION_KEYS:
+        for name in certificate_file.CONCLUSIONS:
             factor = MORE if name.endswith("least") else LESS
             changes.append((theorem, f"conclusions.{name}", set_at("conclusions", name, factor=factor)))
     return changes

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from tests.verify import forge
 from tests.verify.forge_consequences import add_consequences, at, generalization, implicit, known, lazy, put, start_truth
-from verify.certificate_consequences import GENERALIZATION_KEYS, IMPLICIT_KEYS, LAZY_KEYS, TERM_KEYS
+from verify.certificate_consequences import GENERALIZATION_KEYS, IMPLICIT, LAZY, TERM_KEYS
 from verify.checker import check
 from verify.commands import cli
 from verify.errors import ProblemError
@@ -158,6 +158,9 @@ REFUSED = {
     "implicit": (("consequences", "implicit"), {}),
     "lazy": (("consequences", "lazy"), []),
     "excess_at_most": (("consequences", "implicit", "excess_at_most"), None),
+    "kernel_change_at_most": (("consequences", "lazy", "kernel_change_at_most"), None),
+    "curvatures_at_most": (("consequences", "generalization", "curvatures_at_most"), [None]),
+    "gap_at_most": (("consequences", "generalization", "gap_at_most"), None),
     "nearest_is_unique": (("consequences", "implicit", "nearest_is_unique"), 1),
     "neuron_changes_at_most": (("consequences", "lazy", "neuron_changes_at_most"), [1.0, 2.0]),
     "loss": (("consequences", "generalization", "loss"), "square"),
@@ -208,7 +211,7 @@ def test_every_key_of_the_format_is_wanted(tmp_path: Path) -> None:
     forgery = forge.forge(34, judged=JUDGED)
     path = forgery.write(tmp_path)
     assert set(TERM_KEYS) < set(GENERALIZATION_KEYS)
-    for part, keys in (("implicit", IMPLICIT_KEYS), ("lazy", LAZY_KEYS), ("generalization", GENERALIZATION_KEYS)):
+    for part, keys in (("implicit", IMPLICIT), ("lazy", LAZY), ("generalization", GENERALIZATION_KEYS)):
         for key in keys:
             document = copy.deepcopy(forgery.document)
             del document["consequences"][part][key]

@@ -20,11 +20,14 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.verify.plain_network import Measured, measured
-from verify.certificate_consequences import TERM_KEYS
+from theorems.arithmetic import BALL, ball, upper, working_precision
+from theorems.statements.composite import THEOREM_A_SQUARE
+from verify.certificate_consequences import GENERALIZATION_KEYS, IMPLICIT, TERM_KEYS, consequences_json, parse_consequences
 from verify.certificate_document import certificate_document
 from verify.certified_risk import CertifiedRisk
 from verify.consequence_lines import consequence_lines
-from verify.consequences import Consequences
+from verify.consequences import CertifiedConsequences, consequences
+from verify.enclosure import enclosed_constant
 from verify.problem import problem_from_mapping, rigorously
 from verify.result import Verification, certificate_arrays, result_json
 from verify.rigor import Rigor
@@ -35,6 +38,7 @@ ROOM = 1e-9  # relative, of the comparison of a measured value with its bound; f
 ROUNDING = 1e-11  # absolute, of what is measured: weights are of order 1
 
 LAW = {"source": "gaussian", "points": 3, "dimension": 4}
+CHANGES = ("kernel_change", "relative_change", "linearized_distance")
 PROBLEMS: dict[str, dict[str, Any]] = {
     "square, all trained": {"data": LAW, "network": {"hidden": [5], "output_scale": 30.0}},
     "biases, two hidden layers, one not trained": {
@@ -79,7 +83,7 @@ def plain() -> Verification:
 
 
 @pytest.fixture(scope="module", params=PROBLEMS)
-def case(request: pytest.FixtureRequest) -> tuple[Verification, Consequences, Measured]:
+def case(request: pytest.FixtureRequest) -> tuple[Verification, CertifiedConsequences, Measured]:
     found = plain() if request.param == "square, all trained" else made(PROBLEMS[request.param])
     assert found.certificate.rigor is Rigor.RIGOROUS
     assert found.consequences is not None
@@ -92,7 +96,7 @@ def holds(value: float, bound: Any) -> None:
     assert value <= float(bound) * (1 + ROOM) + ROUNDING
 
 
-def test_the_limit_is_as_near_the_nearest_solution_as_stated(case: tuple[Verification, Consequences, Measured]) -> None:
+def test_the_limit_is_as_near_the_nearest_solution_as_stated(case: tuple[Verification, CertifiedConsequences, Measured]) -> None:
     found, follows, seen = case
     far, nearest = np.linalg.norm(seen.v), np.linalg.norm(seen.u)
     assert nearest <= far * (1 + ROOM)
@@ -103,13 +107,13 @@ def test_the_limit_is_as_near_the_nearest_solution_as_stated(case: tuple[Verific
     holds(float(far / nearest), bound_of(follows, "distance_quotient"))
 
 
-def bound_of(follows: Consequences, name: str) -> Fraction:
-    value = {**follows.implicit, **follows.lazy}[f"{name}_at_most"]
+def bound_of(follows: CertifiedConsequences, name: str) -> Fraction:
+    value = getattr(follows.implicit if hasattr(follows.implicit, name) else follows.lazy, name)
     assert value is not None
     return value
 
 
-def test_kernel_and_weights_move_as_little_as_stated(case: tuple[Verification, Consequences, Measured]) -> None:
+def test_kernel_and_weights_move_as_little_as_stated(case: tuple[Verification, CertifiedConsequences, Measured]) -> None:
     found, follows, seen = case
     setup, theta = found.setup, found.certified_theta
     assert theta is not None
@@ -119,21 +123,22 @@ def test_kernel_and_weights_move_as_little_as_stated(case: tuple[Verification, C
     assert float(bound_of(follows, "relative_change")) < 20 * moved
     for m, layer in enumerate(seen.network.layers):
         change = np.linalg.norm(seen.steps[:, layer], axis=1).max() / np.linalg.norm(theta[layer])
-        holds(float(change), follows.layer_changes[m])
-        holds(max(seen.network.neurons(step, m).max() for step in seen.steps), follows.neuron_changes[m])
+        holds(float(change), follows.lazy.relative_layer_changes[m])
+        holds(max(seen.network.neurons(step, m).max() for step in seen.steps), follows.lazy.neuron_changes[m])
         if not setup.architecture.trained[m]:
-            assert follows.layer_changes[m] == follows.neuron_changes[m] == change == 0
+            assert follows.lazy.relative_layer_changes[m] == follows.lazy.neuron_changes[m] == change == 0
     if setup.loss.is_square:
         holds(seen.linearized, bound_of(follows, "linearized_distance"))
     else:
-        assert follows.lazy["linearized_distance_at_most"] is None
+        assert follows.lazy.linearized_distance is None
 
 
-def test_every_term_of_h1_is_that_of_the_record(case: tuple[Verification, Consequences, Measured]) -> None:
+def test_every_term_of_h1_is_that_of_the_record(case: tuple[Verification, CertifiedConsequences, Measured]) -> None:
     """Written out in doubles from an explicit Jacobian at theta0; the mean loss at the limit from the oracle's own limit."""
     found, follows, seen = case
-    risk, setup, start, network = follows.risk, found.setup, found.initial_theta, seen.network
-    assert isinstance(risk, CertifiedRisk)
+    setup, start, network = found.setup, found.initial_theta, seen.network
+    assert isinstance(follows.risk, CertifiedRisk)
+    risk = follows.risk.stated
     assert start is not None
     terms = {name: float(value) for name, value in risk.terms.items()}
     x, t = setup.dataset.inputs, setup.dataset.targets
@@ -165,11 +170,12 @@ def test_every_term_of_h1_is_that_of_the_record(case: tuple[Verification, Conseq
     holds(float(loss.mean()) + sum(expected.values()), terms["expected_loss_at_most"])
 
 
-def test_jacobians_turn_and_outputs_rise_no_faster_than_stated(case: tuple[Verification, Consequences, Measured]) -> None:
+def test_jacobians_turn_and_outputs_rise_no_faster_than_stated(case: tuple[Verification, CertifiedConsequences, Measured]) -> None:
     """beta_i on the ball about theta0, and H2's slope on that about theta_N, at random weights and inputs of the largest norm."""
     found, follows, seen = case
-    risk, network, start, theta = follows.risk, seen.network, found.initial_theta, found.certified_theta
-    assert isinstance(risk, CertifiedRisk)
+    network, start, theta = seen.network, found.initial_theta, found.certified_theta
+    assert isinstance(follows.risk, CertifiedRisk)
+    risk = follows.risk.stated
     assert start is not None
     assert theta is not None
     assert found.certificate.witness is not None
@@ -210,22 +216,23 @@ def named_only(lines: list[str], name: str) -> bool:
     return any(re.search(rf"\b{name}\b[^;()]* no more than the path bound", line) for line in lines)
 
 
-def test_words_and_result_say_what_is_stated(case: tuple[Verification, Consequences, Measured]) -> None:
+def test_words_and_result_say_what_is_stated(case: tuple[Verification, CertifiedConsequences, Measured]) -> None:
     """Numbers in words are rounded up, by less than a thousandth; result.json repeats certificate.json, less the lists of norms."""
     found, follows, _ = case
-    risk, path = follows.risk, found.certificate.constants["rbar"].upper
-    assert isinstance(risk, CertifiedRisk)
+    path = found.certificate.constants["rbar"].upper
+    assert isinstance(follows.risk, CertifiedRisk)
+    risk = follows.risk.stated
     told = consequence_lines(follows, path)
-    kept = {**follows.implicit, **follows.lazy}
+    kept = {**vars(follows.implicit), **vars(follows.lazy)}
     for name, value in (
-        ("B1", kept["outside_range_at_most"]),
-        ("B2", kept["excess_at_most"]),
-        ("B3", kept["distance_to_nearest_at_most"]),
-        ("B4", kept["distance_quotient_at_most"]),
-        ("C1", kept["kernel_change_at_most"]),
+        ("B1", kept["outside_range"]),
+        ("B2", kept["excess"]),
+        ("B3", kept["distance_to_nearest"]),
+        ("B4", kept["distance_quotient"]),
+        ("C1", kept["kernel_change"]),
         ("C2", 100 * bound_of(follows, "relative_change")),
-        ("C2", max(follows.neuron_changes)),
-        ("C3", kept["linearized_distance_at_most"]),
+        ("C2", max(follows.lazy.neuron_changes)),
+        ("C3", kept["linearized_distance"]),
         ("H1", Fraction(risk.terms["expected_loss_at_most"])),
         ("H2", Fraction(risk.terms["input_slope_at_most"])),
     ):
@@ -239,7 +246,7 @@ def test_words_and_result_say_what_is_stated(case: tuple[Verification, Consequen
             assert named_only(told, name)
     assert risk.vacuous
     assert "vacuous" in clause(told, "H1")
-    assert ("not" in clause(told, "B5")) is not follows.nearest_is_unique
+    assert ("not" in clause(told, "B5")) is not follows.implicit.nearest_is_unique
     entry = json.loads(json.dumps(result_json(found, {}, waterfall=False)["consequences"]))
     document = certificate_document(found.setup, found.certificate, follows, "0" * 64)
     assert document is not None
@@ -305,12 +312,8 @@ def test_what_is_measured_is_not_called_rigorous() -> None:
     assert other is not None
     assert follows.rigor is Rigor.FLOATING_POINT
     assert isinstance(follows.risk, str)
-    for mine, exact in zip(
-        (*follows.implicit.values(), *follows.lazy.values()), (*other.implicit.values(), *other.lazy.values()), strict=True
-    ):
-        assert mine is not None
-        assert exact is not None
-        assert float(mine) == pytest.approx(float(exact), rel=1e-3)
+    for name in ("outside_range", "excess", "distance_to_nearest", "distance_quotient", *CHANGES):
+        assert float(bound_of(follows, name)) == pytest.approx(float(bound_of(other, name)), rel=1e-3), name
     lines = consequence_lines(follows, Fraction(1))
     assert "floating point" in lines[0]
     assert not any("unseen data" in line for line in lines)
@@ -325,7 +328,7 @@ def test_steps_too_long_for_c3_are_not_told_of_it() -> None:
         found = made({**base, "training": {"step_size": float(share / lam)}})
         assert found.consequences is not None
         assert found.certificate.certified
-        assert (found.consequences.lazy["linearized_distance_at_most"] is not None) is stated
+        assert (found.consequences.lazy.linearized_distance is not None) is stated
         assert any("(C3)" in line for line in consequence_lines(found.consequences, Fraction(1))) is stated
 
 
@@ -340,7 +343,11 @@ def test_bounds_that_the_path_bound_implies_are_named_and_not_shown() -> None:
     follows = plain().consequences
     assert follows is not None
     distance = bound_of(follows, "distance_to_nearest")
-    weak = dataclasses.replace(follows, neuron_changes=(Fraction(1),), nearest_is_unique=False)
+    weak = dataclasses.replace(
+        follows,
+        lazy=dataclasses.replace(follows.lazy, neuron_changes=(Fraction(1),)),
+        implicit=dataclasses.replace(follows.implicit, nearest_is_unique=False),
+    )
     lines = consequence_lines(weak, distance / 2)
     assert not numbers(lines, "B3")
     assert named_only(lines, "B3")
@@ -349,3 +356,56 @@ def test_bounds_that_the_path_bound_implies_are_named_and_not_shown() -> None:
     assert named_only(lines, "C2")
     assert numbers(consequence_lines(weak, distance), "B3")
     assert not named_only(consequence_lines(weak, distance), "B3")
+
+
+@pytest.mark.parametrize("width", [0, 20, 12])
+def test_what_the_format_wants_is_bounded_by_every_certificate(width: int) -> None:
+    """The nearer q is to 1, the nearer is t, at which B1 to B3 end; as long as the certificate's own constants are finite they are
+    stated. beta is known to a relative 10^-width, or exactly."""
+    found = certify_only(problem_from_mapping(PROBLEMS["square, all trained"], Path()))
+    certificate, theta, passed = found.certificate, found.certified_theta, []
+    assert theta is not None
+    assert certificate.theorem is THEOREM_A_SQUARE
+    middle = {name: constant.lower for name, constant in certificate.constants.items()}
+    for digits in range(1, 39):
+        beta = (1 - Fraction(1, 10**digits)) * middle["lambda0"] / (2 * middle["s0"])
+        with working_precision():
+            room = Fraction(1, 10**width) if width else Fraction(0)
+            values = {name: BALL.constant(value) for name, value in middle.items()}
+            values |= {"beta": ball(beta * (1 - room), beta * (1 + room))}
+            constants = THEOREM_A_SQUARE.evaluate_constants(values, BALL)
+            if not all(value.is_finite() for value in constants.values()) or not upper(constants["q"]) < 1:
+                continue
+            changed = {name: enclosed_constant(value, Rigor.FLOATING_POINT) for name, value in constants.items()}
+        follows = consequences(found.setup, dataclasses.replace(certificate, constants=changed), theta, found.initial_theta)
+        assert parse_consequences(consequences_json(follows.stated)).implicit.excess >= follows.implicit.excess > 0
+        passed.append(digits)
+    assert passed == list(range(1, passed[-1] + 1))
+    assert passed[-1] >= {0: 36, 20: 19, 12: 11}[width]
+
+
+def test_what_is_written_is_read_as_it_was_meant(case: tuple[Verification, CertifiedConsequences, Measured]) -> None:
+    """Decimals exactly; other bounds rounded up, by less than 1e-16; in the order of the format."""
+    _, follows, _ = case
+    stated = consequences_json(follows.stated)
+    found = parse_consequences(json.loads(json.dumps(stated)))
+    own, read = follows.stated.generalization, found.generalization
+    assert own is not None
+    assert read is not None
+    assert (read.choices, read.vacuous) == (own.choices, own.vacuous)
+    assert read.terms == {key: Fraction(value) for key, value in own.terms.items()}
+    assert read.curvatures == tuple(map(Fraction, own.curvatures))
+    assert (read.start is None) is (own.start is None)
+    if own.start is not None:
+        assert read.start is not None
+        assert read.start.backward_sup == tuple(tuple(map(Fraction, row)) for row in own.start.backward_sup)
+    for mine, other in ((follows.implicit, found.implicit), (follows.lazy, found.lazy)):
+        for name, value in vars(mine).items():
+            told = getattr(other, name)
+            for exact, rounded in zip(*(x if isinstance(x, tuple) else (x,) for x in (value, told)), strict=True):
+                if isinstance(exact, Fraction):
+                    assert exact <= rounded <= exact * (1 + Fraction(1, 10**16))
+                else:
+                    assert exact is rounded
+    assert list(stated["implicit"]) == list(IMPLICIT)
+    assert list(stated["generalization"]) == list(GENERALIZATION_KEYS)

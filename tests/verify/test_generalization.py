@@ -272,7 +272,7 @@ def test_what_h1_cannot_speak_of_is_refused(small) -> None:
         Judge(setup, theta0, held, ramp_loss(), first_radius=0.0)
     with pytest.raises(ProblemError, match="exceed double precision"):
         Judge(setup, theta0, held, ramp_loss()).judge(theta * 1e200)
-    judge = Judge(setup, theta0, held, ramp_loss(), first_radius=1e-70)
+    judge = Judge(setup, theta0, held, ramp_loss(), first_radius=1e-310)
     with pytest.raises(ProblemError, match="the distance from theta0 must be at most"):
         judge.judge(theta)
     with pytest.raises(ProblemError, match="the distance from theta0 must be at most"):

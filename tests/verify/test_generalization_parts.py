@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from verify.certificate_consequences import MOST_RADII
 from verify.data import load_data
 from verify.errors import ProblemError
 from verify.evaluated_losses import clipped_loss, ramp_loss
 from verify.held_out import held_out
 from verify.options import DataOptions, LossOptions
 from verify.problem import problem_from_mapping
+from verify.risk_bound import first_radius_of, radius_index
 from verify.setup import prepare
 from verify.transport import as_coupling, ground_cost, transport_cost
 
@@ -164,3 +167,25 @@ def test_costs() -> None:
     for bad in (np.array([[-1.0]]), np.array([[math.nan]]), np.zeros((0, 2))):
         with pytest.raises(ProblemError, match="cost must be a matrix"):
             transport_cost(bad)
+
+
+# The radii of H1.
+
+
+def test_the_radius_is_the_first_that_is_not_below_the_distance() -> None:
+    third = Fraction(1, 3)
+    for distance, index in ((third, 1), (Fraction(0), 1), (third + Fraction(1, 10**40), 2), (2 * third, 2), (Fraction(3), 5)):
+        assert radius_index(third, distance) == index
+    farthest = Fraction(2) ** (MOST_RADII - 1)
+    assert radius_index(Fraction(1), farthest) == MOST_RADII
+    with pytest.raises(ProblemError, match=r"the distance from theta0 must be at most 2\^999 first_radius"):
+        radius_index(Fraction(1), farthest + 1)
+
+
+def test_the_first_radius_moves_the_output_by_the_order_of_its_derivative() -> None:
+    setup, _ = prepare(problem(4))
+    setup = dataclasses.replace(setup, architecture=dataclasses.replace(setup.architecture, output_scale=0.25))
+    assert first_radius_of(setup, None) == first_radius_of(setup, "1/output_scale") == 4.0
+    assert first_radius_of(setup, 0.5) == 0.5
+    with pytest.raises(ProblemError, match="first_radius must be a positive finite number"):
+        first_radius_of(setup, 0.0)

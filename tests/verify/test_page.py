@@ -105,6 +105,7 @@ def test_its_figures_are_well_formed(written) -> None:
     _, out = written
     text = (out / "report.html").read_text()
     svgs = [part.partition("</svg>")[0] for part in text.split("<svg")[1:]]
+    assert len(svgs) == 3 + len(json.loads((out / "result.json").read_text())["waterfall"]["chains"])
     for svg in svgs:
         ElementTree.fromstring("<svg" + svg + "</svg>")
 

@@ -19,17 +19,17 @@ from verify.verdict import Verdict
 ORDER = (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.HOLDS, Verdict.NOT_APPLICABLE)
 
 
-def page(results: Results, quick: bool) -> str:
+def page(results: Results, quick: bool, seed: int) -> str:
     """The page in Markdown."""
-    parts = [_head(results, quick), _checks(results), _exceptions(results), _assumption(results), _not_seen(results)]
+    parts = [_head(results, quick, seed), _checks(results), _exceptions(results), _assumption(results), _not_seen(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(results: Results, quick: bool) -> str:
+def _head(results: Results, quick: bool, seed: int) -> str:
     grid, counts = results.grid, results.counts
     known = versions()
     drawn = ", ".join(str(delta) for delta in grid.failure_probabilities)
-    command = f"overparam experiments assumption{' --quick' if quick else ''} --seed {results.seed}"
+    command = f"overparam experiments assumption{' --quick' if quick else ''} --seed {seed}"
     return f"""# Evidence: events, moments, and the smallest eigenvalue at initialization
 
 Written by `{command}` (overparam {known["overparam"]}, numpy {known["numpy"]}). Every number is in

@@ -33,7 +33,6 @@ class Results:
     """Everything measured: problems with the names of their data, counts, and curves with the index of their problem."""
 
     grid: Grid
-    seed: int
     problems: tuple[tuple[str, Problem], ...]
     counted: tuple[Counted, ...]
     curves: tuple[tuple[int, Curve], ...]
@@ -94,7 +93,7 @@ def measure(grid: Grid, seed: int, team: Team) -> Results:
             counts += found
         else:
             curves.append(found)
-    return Results(grid, seed, tuple(problems), tuple(counts), tuple(curves))
+    return Results(grid, tuple(problems), tuple(counts), tuple(curves))
 
 
 def _measured(part: _Part) -> list[Counted] | tuple[int, Curve]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from theorems.errors import nearest
 from verify.errors import ProblemError
 from verify.evidence.assumption import ASSUMPTION
@@ -12,7 +14,7 @@ from verify.evidence.implicit import IMPLICIT
 from verify.evidence.lazy import LAZY
 from verify.evidence.transfer import TRANSFER
 
-EXPERIMENTS: dict[str, Experiment] = {
+EXPERIMENTS: dict[str, Experiment[Any, Any]] = {
     item.name: item
     for item in (
         ASSUMPTION,
@@ -25,7 +27,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 
 
-def experiment(name: str) -> Experiment:
+def experiment(name: str) -> Experiment[Any, Any]:
     """The experiment of that name. Raises ProblemError for an unknown one, naming the nearest."""
     if name not in EXPERIMENTS:
         known = ", ".join(EXPERIMENTS)

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from verify.certificate_record import Certificate
 from verify.drawn.frequencies import seeds_of
 from verify.evidence.drawing import against_width, marks, svg
-from verify.evidence.findings import Experiment, Findings, picture
+from verify.evidence.findings import Experiment, picture
 from verify.evidence.slopes import DRAWS, slope_over_draws, text_of
 from verify.evidence.tabulated import (
     COUNTS,
@@ -34,7 +34,6 @@ from verify.evidence.tabulated import (
     in_words,
     joined,
     table,
-    tabulated,
     verdict_line,
     widths_of,
 )
@@ -247,17 +246,13 @@ def _not_seen(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
-    """Measure a grid and put it into words and figures."""
-    return tabulated(lambda: measure(grid, seed, team), COLUMNS, figures, lambda rows: page(rows, quick, seed))
-
-
-def _run(quick: bool, seed: int, team: Team) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, team)
-
-
 CERTIFICATION = Experiment(
-    "certification",
-    "certification step and residual at certification, and q at the start, against width and depth on digits",
-    _run,
+    name="certification",
+    summary="certification step and residual at certification, and q at the start, against width and depth on digits",
+    quick=QUICK,
+    full=FULL,
+    measure=measure,
+    columns=COLUMNS,
+    figures=figures,
+    page=page,
 )

@@ -7,14 +7,18 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from verify.errors import ProblemError
+from verify.evidence.tabulated import Row, total_counts
 from verify.evidence.team import Team
 from verify.files import atomic_writer
 from verify.output import as_text
 from verify.result import versions
 from verify.verdict import Verdict, counted
+
+Grid = TypeVar("Grid")
+Measured = TypeVar("Measured")
 
 SCHEMA = "overparam-experiment-1"
 PAGES, FIGURES = "evidence", "figures"
@@ -30,7 +34,7 @@ class Findings:
     by ``picture``.
     """
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row]
     columns: Sequence[str]
     details: Mapping[str, Any]
     counts: Mapping[Verdict, int]
@@ -46,15 +50,41 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """An entry of the catalogue. run: called with ``quick``, the seed and who measures."""
+class Experiment(Generic[Grid, Measured]):
+    """An entry of the catalogue: what is run and, of what was measured, what is written.
+
+    quick, full: the grids. measure: called with a grid, the seed and who measures. columns: their order in the table. figures: of
+    what was measured. page: of what was measured, ``quick`` and the seed. rows, details, counts: these parts of ``Findings``, where
+    what was measured is more than rows.
+    """
 
     name: str
     summary: str
-    run: Callable[[bool, int, Team], Findings]
+    quick: Grid
+    full: Grid
+    measure: Callable[[Grid, int, Team], Measured]
+    columns: Sequence[str]
+    figures: Callable[[Measured], Mapping[str, bytes]]
+    page: Callable[[Measured, bool, int], str]
+    rows: Callable[[Any], Sequence[Row]] = list
+    details: Callable[[Any], Mapping[str, Any]] = lambda measured: {}
+    counts: Callable[[Any], Mapping[Verdict, int]] = total_counts
+
+    def run(self, quick: bool, seed: int, team: Team) -> Findings:
+        """Measure a grid and put it into words and figures."""
+        measured = self.measure(self.quick if quick else self.full, seed, team)
+        team.progress("figures")
+        return Findings(
+            rows=self.rows(measured),
+            columns=self.columns,
+            details=self.details(measured),
+            counts=self.counts(measured),
+            figures=self.figures(measured),
+            page=self.page(measured, quick, seed),
+        )
 
 
-def document(experiment: Experiment, findings: Findings, *, quick: bool, seed: int) -> dict[str, Any]:
+def document(experiment: Experiment[Any, Any], findings: Findings, *, quick: bool, seed: int) -> dict[str, Any]:
     """The JSON document."""
     return {
         "schema": SCHEMA,
@@ -69,7 +99,7 @@ def document(experiment: Experiment, findings: Findings, *, quick: bool, seed: i
     }
 
 
-def contents(experiment: Experiment, findings: Findings, stated: Mapping[str, Any]) -> dict[str, bytes]:
+def contents(experiment: Experiment[Any, Any], findings: Findings, stated: Mapping[str, Any]) -> dict[str, bytes]:
     """The files of an experiment by their places, complete before any is written."""
     page = f"{PAGES}/{experiment.name}"
     return {

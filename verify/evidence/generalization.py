@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from verify.drawn.frequencies import seeds_of
 from verify.evaluated_losses import clipped_loss
 from verify.evidence.drawing import line, marks, svg
-from verify.evidence.findings import Experiment, Findings, picture
+from verify.evidence.findings import Experiment, picture
 from verify.evidence.tabulated import (
     COUNTS,
     Row,
@@ -27,7 +27,6 @@ from verify.evidence.tabulated import (
     in_words,
     joined,
     table,
-    tabulated,
     verdict_line,
     widths_of,
 )
@@ -266,15 +265,13 @@ def _not_seen(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
-    """Measure a grid and put it into words and figures."""
-    return tabulated(lambda: measure(grid, seed, team), COLUMNS, figures, lambda rows: page(rows, quick, seed))
-
-
-def _run(quick: bool, seed: int, team: Team) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, team)
-
-
 GENERALIZATION = Experiment(
-    "generalization", "the bound of the loss on unseen data beside the measured gap, over points and width", _run
+    name="generalization",
+    summary="the bound of the loss on unseen data beside the measured gap, over points and width",
+    quick=QUICK,
+    full=FULL,
+    measure=measure,
+    columns=COLUMNS,
+    figures=figures,
+    page=page,
 )

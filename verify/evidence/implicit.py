@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from theorems.arithmetic import as_interval
 from verify.evidence import regimes
 from verify.evidence.drawing import against_width, line, marks, svg
-from verify.evidence.findings import Experiment, Findings, picture
+from verify.evidence.findings import Experiment, picture
 from verify.evidence.regimes import FULL, QUICK, Grid, described, regimes_of
 from verify.evidence.slopes import slope_over_draws, text_of
 from verify.evidence.tabulated import (
@@ -28,7 +28,6 @@ from verify.evidence.tabulated import (
     heading,
     joined,
     table,
-    tabulated,
     total_counts,
     verdict_line,
     widths_of,
@@ -214,13 +213,13 @@ def _not_seen(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
-    """Measure a grid and put it into words and figures."""
-    return tabulated(lambda: measure(grid, seed, team), COLUMNS, figures, lambda rows: page(rows, quick, seed))
-
-
-def _run(quick: bool, seed: int, team: Team) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, team)
-
-
-IMPLICIT = Experiment("implicit", "the end of certified runs against the nearest optimum, over widths, with the bounds of B", _run)
+IMPLICIT = Experiment(
+    name="implicit",
+    summary="the end of certified runs against the nearest optimum, over widths, with the bounds of B",
+    quick=QUICK,
+    full=FULL,
+    measure=measure,
+    columns=COLUMNS,
+    figures=figures,
+    page=page,
+)

@@ -24,7 +24,7 @@ from verify.certificate_record import Certificate
 from verify.certified_constants import intervals
 from verify.evidence import regimes
 from verify.evidence.drawing import against_width, line, marks, svg
-from verify.evidence.findings import Experiment, Findings, picture
+from verify.evidence.findings import Experiment, picture
 from verify.evidence.regimes import FULL, QUICK, Grid, described, regimes_of
 from verify.evidence.slopes import slope_over_draws, text_of
 from verify.evidence.tabulated import (
@@ -38,7 +38,6 @@ from verify.evidence.tabulated import (
     heading,
     joined,
     table,
-    tabulated,
     verdict_line,
     widths_of,
 )
@@ -217,13 +216,13 @@ def _not_seen(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
-    """Measure a grid and put it into words and figures."""
-    return tabulated(lambda: measure(grid, seed, team), COLUMNS, figures, lambda rows: page(rows, quick, seed))
-
-
-def _run(quick: bool, seed: int, team: Team) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, team)
-
-
-LAZY = Experiment("lazy", "kernel drift, weight change and distance to the linearized model against width, with their bounds", _run)
+LAZY = Experiment(
+    name="lazy",
+    summary="kernel drift, weight change and distance to the linearized model against width, with their bounds",
+    quick=QUICK,
+    full=FULL,
+    measure=measure,
+    columns=COLUMNS,
+    figures=figures,
+    page=page,
+)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verify.evidence.findings import Findings
 from verify.result import versions
 from verify.verdict import CheckedClaim, Verdict, counted
 
@@ -21,17 +20,6 @@ PAGE_WIDTH = 120
 ORDER = (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.HOLDS, Verdict.NOT_APPLICABLE)
 COUNTS = tuple(verdict.name.lower() for verdict in ORDER)
 """The columns that count the claims of a run by verdict."""
-
-
-def tabulated(
-    measure: Callable[[], list[Any]],
-    columns: Any,
-    figures: Callable[[list[Any]], Any],
-    page: Callable[[list[Any]], str],
-) -> Findings:
-    """Measure rows and put them into words and figures; ``columns``, as ``Findings`` takes them."""
-    rows = measure()
-    return Findings(rows, columns, {}, total_counts(rows), figures(rows), page(rows))
 
 
 def chosen(rows: Iterable[Row], **about: Any) -> list[Row]:

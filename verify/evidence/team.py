@@ -1,7 +1,4 @@
-"""Who measures: worker processes, one a core, or this process; always on one thread, so that no bit depends on how many there are.
-
-Workers are spawned, start with one thread each, do not hear Ctrl-C, which is the parent's to answer, and end with it.
-"""
+"""Who measures: worker processes or this one; always on one thread, so that no bit depends on how many there are."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from typing import TypeVar
 
 from verify.errors import ProblemError
 from verify.progress import Progress, prefixed, silent
-from verify.workers import interrupt_held_back, prepare_worker
+from verify.workers import SPAWNED, interrupt_held_back, prepare_worker, single_threaded
 
 Item = TypeVar("Item")
 Measured = TypeVar("Measured")
@@ -71,7 +68,7 @@ def team_of(workers: int, progress: Progress = silent) -> Iterator[Team]:
         yield Team(progress)
         return
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare_worker)
+    executor = ProcessPoolExecutor(workers, SPAWNED, prepare_worker)
     try:
         yield Team(progress, executor)
     except BaseException:
@@ -83,7 +80,5 @@ def team_of(workers: int, progress: Progress = silent) -> Iterator[Team]:
 
 
 def _alone(measure: Callable[[Item], Measured], item: Item) -> Measured:
-    from verify.sweeps.single import single_threaded
-
     with single_threaded():
         return measure(item)

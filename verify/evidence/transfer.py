@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from verify.evidence.drawing import against_width, line, marks, svg
-from verify.evidence.findings import Experiment, Findings, picture
+from verify.evidence.findings import Experiment, picture
 from verify.evidence.slopes import Slope, slope_over_draws, text_of, within
 from verify.evidence.tabulated import (
     COUNTS,
@@ -25,12 +24,11 @@ from verify.evidence.tabulated import (
     heading,
     joined,
     table,
-    tabulated,
     verdict_line,
     widths_of,
 )
 from verify.evidence.team import Team
-from verify.evidence.transfer_runs import COARSE, FINE, WINDOW, Grid, Network, measure
+from verify.evidence.transfer_runs import COARSE, FINE, WINDOW, Grid, Network, measure_runs
 from verify.verdict import Verdict
 
 COLUMNS = (
@@ -56,6 +54,12 @@ FULL = Grid(
     100,
 )
 QUICK = Grid((Network(2, 128.0, (64, 512)),), QUICK_DRAWS, 50)
+
+
+def measure(grid: Grid, seed: int, team: Team) -> list[Row]:
+    """The rows of the runs, and those of their slopes; everything follows from the seed."""
+    runs = measure_runs(grid, seed, team)
+    return [*runs, *slope_rows(runs)]
 
 
 def slope_rows(rows: Sequence[Row]) -> list[Row]:
@@ -259,18 +263,13 @@ def _not_seen(runs: Sequence[Row], slopes: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def run_grid(grid: Grid, quick: bool, seed: int, team: Team) -> Findings:
-    """Measure a grid and put it into words and figures."""
-
-    def rows_of() -> list[Any]:
-        measured = measure(grid, seed, team)
-        return [*measured, *slope_rows(measured)]
-
-    return tabulated(rows_of, COLUMNS, figures, lambda rows: page(rows, quick, seed))
-
-
-def _run(quick: bool, seed: int, team: Team) -> Findings:
-    return run_grid(QUICK if quick else FULL, quick, seed, team)
-
-
-TRANSFER = Experiment("transfer", "best, stable and certified steps against width, in NTK and in standard parametrization", _run)
+TRANSFER = Experiment(
+    name="transfer",
+    summary="best, stable and certified steps against width, in NTK and in standard parametrization",
+    quick=QUICK,
+    full=FULL,
+    measure=measure,
+    columns=COLUMNS,
+    figures=figures,
+    page=page,
+)

@@ -59,7 +59,7 @@ class _Run:
     steps: int
 
 
-def measure(grid: Grid, seed: int, team: Team) -> list[Row]:
+def measure_runs(grid: Grid, seed: int, team: Team) -> list[Row]:
     """Rows of the sections "run" (one a draw and parametrization) and "curve" (medians over the draws)."""
     runs = [_runs(grid, network, seed) for network in grid.networks]
     drawn = [run for group in runs for run in group]

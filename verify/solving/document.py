@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theorems.catalogue import THEOREMS
+from verify.certificate_fields import outward
 from verify.errors import ProblemError
 from verify.files import atomic_writer
 from verify.output import as_text, verification_files, write_results
 from verify.problem import Problem
 from verify.result import certificate_json, finite, versions
-from verify.rigor import outward
 from verify.solving.factors import FactorRow, FactorTable, sentences
 from verify.solving.solve import Solved
 from verify.solving.start import Probe, ratios

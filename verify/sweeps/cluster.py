@@ -21,7 +21,7 @@ from typing import Any
 
 from verify.errors import ProblemError
 from verify.fields import one_line
-from verify.sweeps.runner import Team
+from verify.sweeps.runner import Dispatch
 from verify.sweeps.single import Outcome, Task, lost, run_one
 
 CONNECTION_SECONDS = 10
@@ -30,7 +30,7 @@ _LOOK_SECONDS = 1.0  # between two looks at the workers, while nothing arrives
 _ARRIVAL_SECONDS = 0.02
 
 
-def cluster(address: str, tell: Callable[[str], None] = lambda sentence: None) -> Team:
+def cluster(address: str, tell: Callable[[str], None] = lambda sentence: None) -> Dispatch:
     """The workers of the Dask scheduler at ``address``, such as "tcp://host:8786". tell: called with what a user should know.
 
     Raises ProblemError when Dask is not installed or the address is none; running raises it when no scheduler answers within

@@ -6,32 +6,30 @@ import contextlib
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from verify.errors import ProblemError
-from verify.fields import show
 from verify.sweeps.plan import Plan
-from verify.sweeps.pool import run_in_processes, usable_cores
+from verify.sweeps.pool import run_in_processes
 from verify.sweeps.single import Outcome, Task, tasks_of
 from verify.sweeps.store import Store
+from verify.workers import how_many
 
-Team = Callable[[Sequence[Task]], Generator[Outcome, Any, None]]
+Dispatch = Callable[[Sequence[Task]], Generator[Outcome, Any, None]]
 Progress = Callable[[int, int, Outcome | None], None]
 
 
-def processes(workers: int | None = None) -> Team:
+def processes(workers: int | None = None) -> Dispatch:
     """Worker processes of this machine; by default one for each core this process may use. Raises ProblemError."""
-    if workers is not None and (isinstance(workers, bool) or workers < 1):
-        raise ProblemError(f"--workers must be a positive integer, got {show(workers)}")
-    return lambda tasks: run_in_processes(tasks, workers if workers is not None else usable_cores())
+    many = how_many(workers)
+    return lambda tasks: run_in_processes(tasks, many)
 
 
 def silent(done: int, total: int, outcome: Outcome | None) -> None:
     """A progress callback that shows nothing."""
 
 
-def run_sweep(plan: Plan, store: Store, team: Team, progress: Progress = silent, retry_failed: bool = False) -> None:
+def run_sweep(plan: Plan, store: Store, dispatch: Dispatch, progress: Progress = silent, retry_failed: bool = False) -> None:
     """Run what the store does not have yet.
 
-    store: opened for this plan by ``verify.sweeps.store.lead``. team: ``processes(...)`` or
+    store: opened for this plan by ``verify.sweeps.store.lead``. dispatch: ``processes(...)`` or
     ``verify.sweeps.cluster.cluster(address)``. progress: called with the runs done, the runs of the plan and the outcome just
     recorded (None at the beginning). retry_failed: run those again that failed before.
 
@@ -43,7 +41,7 @@ def run_sweep(plan: Plan, store: Store, team: Team, progress: Progress = silent,
     progress(done, total, None)
     if not tasks:
         return
-    with contextlib.closing(team(tasks)) as outcomes:
+    with contextlib.closing(dispatch(tasks)) as outcomes:
         for outcome in outcomes:
             store.record(outcome)
             done += 1

@@ -11,8 +11,6 @@ import os
 import platform
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -22,6 +20,7 @@ from theorems.errors import InputError
 from verify.errors import ProblemError
 from verify.fields import one_line
 from verify.sweeps.plan import Plan, Sections, tool_version
+from verify.workers import single_threaded
 
 ATTEMPTS = 3  # of a run whose worker dies; a run that needs more memory than there is would kill workers for ever
 _SHOWN_CHARACTERS = 1000
@@ -105,24 +104,6 @@ def now() -> str:
 def worker_name() -> str:
     """Host and process."""
     return f"{platform.node()}:{os.getpid()}"
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Kernels and BLAS use the calling thread alone: one process a core keeps every core busy, more threads would wait on each
-    other, and the bits of a result cannot depend on how many cores there are."""
-    import numba
-    import threadpoolctl
-
-    import verify.verification  # noqa: F401  loads every library that has threads, so that the controller finds it
-
-    before = numba.get_num_threads()
-    with threadpoolctl.threadpool_limits(limits=1):
-        numba.set_num_threads(1)
-        try:
-            yield
-        finally:
-            numba.set_num_threads(before)
 
 
 class _WrongVersion(Exception):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from numerics.activations import evaluate
 from numerics.roundoff import UNIT_ROUNDOFF
 from numerics.signals import preactivation
-from verify.generalization import MOST_POINTS, Generalization, Judge, Seen
+from verify.generalization import Generalization, Judge, Seen, pairs
 from verify.risk_bound import RiskBound
 from verify.setup import Setup, Theta
 from verify.transport import coupling, ground_cost
@@ -143,24 +143,15 @@ def _layers(setup: Setup, theta: Theta, seen: Seen, x: Array, other: Array) -> l
 
 def _steepest(judge: Judge, seen: Seen) -> tuple[Array, Array]:
     """The two inputs between which the outputs change most per distance, among those that the claim is checked on."""
-    samples = (judge.setup.dataset.inputs, judge.held.inputs)
-    inputs = np.vstack([part[:MOST_POINTS] for part in samples])
-    outputs = np.vstack([part[:MOST_POINTS] for part in _outputs(judge, seen)])
-    best, pair = -1.0, (0, 0)
-    for i in range(len(inputs) - 1):
-        apart = np.sqrt(np.sum((inputs[i + 1 :] - inputs[i]) ** 2, axis=1))
-        moved = np.sqrt(np.sum((outputs[i + 1 :] - outputs[i]) ** 2, axis=1))
-        quotients = np.divide(moved, apart, out=np.full_like(apart, -1.0), where=apart > 0)
+    best, found = 0.0, None
+    for pair in pairs((judge.setup.dataset.inputs, judge.held.inputs), judge.outputs(seen)):
+        quotients = pair.moved / pair.apart
         j = int(np.argmax(quotients))
         if quotients[j] > best:
-            best, pair = float(quotients[j]), (i, i + 1 + j)
-    if not best > 0:
+            best, found = float(quotients[j]), (pair.point, pair.others[j])
+    if found is None:
         raise NoChain("the outputs do not depend on the input")
-    return inputs[pair[0]], inputs[pair[1]]
-
-
-def _outputs(judge: Judge, seen: Seen) -> list[Array]:
-    return [values - offset for values, offset in zip(seen.outputs, judge.offsets, strict=True)]
+    return found
 
 
 def transport_chain(claims: Checked, found: Generalization, judge: Judge, seen: Seen) -> Chain:
@@ -168,13 +159,11 @@ def transport_chain(claims: Checked, found: Generalization, judge: Judge, seen: 
     claim, measured, bound = numbers(claims, "H2-risk")
     if abs(found.gap) <= 2 * found.loss_error:
         raise NoChain("the difference of the mean losses cannot be told from its error")
-    loss, data, held = found.loss, judge.setup.dataset, judge.held
-    inputs, targets = (data.inputs, held.inputs), (data.targets, held.targets)
-    plan = coupling(ground_cost(inputs, targets, loss.slope * found.lipschitz, loss.label_slope, loss.largest))
-    outputs = _outputs(judge, seen)
+    loss, outputs, targets = judge.loss, judge.outputs(seen), (judge.setup.dataset.targets, judge.held.targets)
+    plan = coupling(judge.costs(found.lipschitz))
     here, there = (loss.values(values, t) for values, t in zip(outputs, targets, strict=True))
     apart = float(np.sum(plan * np.abs(here[:, None] - there[None, :])))
-    by_loss = float(np.sum(plan * ground_cost((outputs[0], outputs[1]), targets, loss.slope, loss.label_slope, loss.largest)))
+    by_loss = float(np.sum(plan * ground_cost(outputs, targets, loss.slope, loss.label_slope, loss.largest)))
     stages = [
         Stage(measured, measured_error(claim)),
         Stage(apart, 2 * found.loss_error, "cancellation", "the mean of |loss - loss'| over the coupling", statement="H2"),

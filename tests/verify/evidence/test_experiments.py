@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from verify.evidence import catalogue, certification, generalization, implicit, lazy, regimes, transfer
+from verify.evidence import catalogue, certification, generalization, implicit, lazy, regimes
 from verify.evidence.findings import Findings, as_csv
 from verify.evidence.tabulated import by_draw, claim_counts, doubts, total_counts, verdict_line
 from verify.evidence.team import Team
@@ -24,13 +25,7 @@ from verify.verdict import CheckedClaim, Verdict
 from verify.verification import silent, start_certificate, verify
 
 ROOT = Path(__file__).parents[3]
-MODULES = {
-    "certification": certification,
-    "generalization": generalization,
-    "implicit": implicit,
-    "lazy": lazy,
-    "transfer": transfer,
-}
+TABULATED = [name for name in catalogue.EXPERIMENTS if name != "assumption"]
 TINY: dict[str, Any] = {
     "certification": certification.Grid((4,), (2,), (16,), 1),
     "generalization": generalization.Grid((("digits", (3, 8)),), (300,), (32,), 1, (3, 6)),
@@ -42,7 +37,7 @@ LARGEST_FIGURE = 150_000
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Findings]:
-    return {name: MODULES[name].run_grid(grid, True, 2, Team()) for name, grid in TINY.items()}
+    return {name: replace(catalogue.EXPERIMENTS[name], quick=grid).run(True, 2, Team()) for name, grid in TINY.items()}
 
 
 def value_of(text: str) -> Any:
@@ -80,7 +75,7 @@ def test_every_page_says_what_was_run_seen_and_not_seen(found, name) -> None:
 def test_the_page_is_a_function_of_the_table(found, name) -> None:
     findings = found[name]
     rows = rows_from(as_csv(findings))
-    assert MODULES[name].page(rows, True, 2) == findings.page
+    assert catalogue.EXPERIMENTS[name].page(rows, True, 2) == findings.page
 
 
 def test_everything_follows_from_the_seed() -> None:
@@ -184,18 +179,19 @@ def test_a_value_that_is_missing_stays_missing() -> None:
 # What is shipped.
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", TABULATED)
 def test_the_page_shipped_is_made_from_the_table_shipped(name) -> None:
     folder = ROOT / "docs" / "evidence"
     text, page = (folder / f"{name}.csv").read_text(), (folder / f"{name}.md").read_text()
     rows = rows_from(text)
-    assert tuple(rows[0]) == MODULES[name].COLUMNS
-    assert body(page) == body(MODULES[name].page(rows, False, 1))
+    experiment = catalogue.EXPERIMENTS[name]
+    assert tuple(rows[0]) == experiment.columns
+    assert body(page) == body(experiment.page(rows, False, 1))
     assert f"`overparam experiments {name} --seed 1`" in page
     for figure in re.findall(r"\]\(([^)]+\.svg)\)", page):
         assert 0 < (folder / figure).stat().st_size < LARGEST_FIGURE
-    grid = MODULES[name].FULL
-    if name in ("implicit", "lazy"):
+    grid = experiment.full
+    if isinstance(grid, regimes.Grid):
         assert len(rows) == len(grid.regimes) * len(grid.widths) * grid.draws
 
 

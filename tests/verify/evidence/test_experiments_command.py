@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from click.testing import CliRunner
 from verify.commands import cli
 from verify.drawn.clopper_pearson import Count
 from verify.drawn.frequencies import Frequency
-from verify.evidence import assumption, catalogue
+from verify.evidence import catalogue
+from verify.evidence.assumption import ASSUMPTION
 from verify.evidence.assumption_grid import FULL, QUICK, Grid
 from verify.evidence.assumption_results import Counted, Results
 from verify.evidence.assumption_rows import COLUMNS
 from verify.evidence.findings import Experiment, Findings
+from verify.evidence.tabulated import Row
 from verify.verdict import Verdict
 
 ROOT = Path(__file__).parents[3]
@@ -40,9 +43,14 @@ FILES = {
 }
 
 
+def changed(monkeypatch, **fields) -> None:
+    """The experiment "assumption" of the catalogue with other fields."""
+    monkeypatch.setitem(catalogue.EXPERIMENTS, "assumption", replace(ASSUMPTION, **fields))
+
+
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setattr(assumption, "QUICK", TINY)
+    changed(monkeypatch, quick=TINY)
 
 
 def call(*arguments: str):
@@ -56,8 +64,18 @@ def test_they_are_listed() -> None:
 
 
 def test_without_a_name_all_are_run(tmp_path, monkeypatch) -> None:
-    def stand_in(name: str, status: Verdict) -> Experiment:
-        return Experiment(name, "", lambda quick, seed, team: Findings((), (), {}, {status: 1}, {}, f"{name}{quick}{seed}"))
+    def stand_in(name: str, status: Verdict) -> Experiment[None, list[Row]]:
+        return Experiment(
+            name=name,
+            summary="",
+            quick=None,
+            full=None,
+            measure=lambda grid, seed, team: [],
+            columns=(),
+            figures=lambda rows: {},
+            page=lambda rows, quick, seed: f"{name}{quick}{seed}",
+            counts=lambda rows: {status: 1},
+        )
 
     known = {name: stand_in(name, Verdict.HOLDS) for name in catalogue.EXPERIMENTS}
     monkeypatch.setattr(catalogue, "EXPERIMENTS", known)
@@ -95,23 +113,23 @@ def test_a_run_writes_everything_and_says_so(tiny, tmp_path) -> None:
 
 def results(count: Count) -> Results:
     frequency = Frequency("event", "units", Fraction(1, 2), Fraction(1, 2), 1.0, count, None, 2.0)
-    return Results(TINY, 0, (), (Counted(None, {"data": "none"}, frequency),), ())
+    return Results(TINY, (), (Counted(None, {"data": "none"}, frequency),), ())
 
 
 @pytest.mark.parametrize(("count", "status"), [(Count(90, 90, 100), 1), (Count(1, 1, 3), 3), (Count(0, 0, 100), 0)])
 def test_the_status_is_that_of_the_worst_verdict(count, status, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(assumption, "measure", lambda *arguments: results(count))
+    changed(monkeypatch, measure=lambda *arguments: results(count))
     done = call("assumption", "--out", str(tmp_path))
     assert done.exit_code == status
     page = (tmp_path / "evidence/assumption.md").read_text()
     assert ("### Violated or undecided" in page) == (status != 0)
 
 
-def test_an_interrupt_leaves_no_file(tiny, tmp_path, monkeypatch) -> None:
+def test_an_interrupt_leaves_no_file(tmp_path, monkeypatch) -> None:
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(assumption, "figures", interrupted)
+    changed(monkeypatch, quick=TINY, figures=interrupted)
     done = call("assumption", "--quick", "--out", str(tmp_path / "a"))
     assert done.exit_code == 130
     assert not (tmp_path / "a").exists()

@@ -12,7 +12,7 @@ from verify.errors import ProblemError
 from verify.evidence import transfer
 from verify.evidence.standard import standard_kernel_largest, standard_residuals
 from verify.evidence.team import Team
-from verify.evidence.transfer_runs import FINE, Ended, Grid, Network, measure, ntk_residuals, search
+from verify.evidence.transfer_runs import FINE, Ended, Grid, Network, measure_runs, ntk_residuals, search
 from verify.problem import problem_from_mapping
 from verify.setup import prepare
 
@@ -120,7 +120,7 @@ def test_the_slopes_decide(parametrization, exponent, verdict) -> None:
 
 
 def test_a_tiny_grid_is_certified_and_stays_below_its_rate() -> None:
-    rows = measure(Grid((Network(2, 256.0, (24, 48)),), 1, 20, points=4), 3, Team())
+    rows = measure_runs(Grid((Network(2, 256.0, (24, 48)),), 1, 20, points=4), 3, Team())
     runs = [row for row in rows if row["section"] == "run"]
     ntk = [row for row in runs if row["parametrization"] == "NTK"]
     assert [row["holds"] for row in ntk] == [1, 1]

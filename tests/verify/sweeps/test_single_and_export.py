@@ -23,6 +23,7 @@ from verify.sweeps.export import COLUMNS, LOWER, UPPER, sweep_rows, sweep_status
 from verify.sweeps.plan import Plan, plan_from_mapping
 from verify.sweeps.single import Status, Task, run_one, tasks_of
 from verify.sweeps.store import Store, lead
+from verify.workers import single_threaded
 
 SWEEP = {
     "data": {"source": "gaussian", "dimension": 4, "points": 2},
@@ -171,6 +172,6 @@ def test_a_worker_of_another_version_loses_the_run() -> None:
 
 def test_one_thread_and_the_threads_given_back() -> None:
     before = numba.get_num_threads()
-    with single.single_threaded():
+    with single_threaded():
         assert numba.get_num_threads() == 1
     assert numba.get_num_threads() == before

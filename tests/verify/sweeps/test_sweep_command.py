@@ -55,12 +55,12 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs are made in this process, and noted."""
     noted: list[str] = []
 
-    def team(tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def dispatch(tasks: Sequence[Task]) -> Iterator[Outcome]:
         for task in tasks:
             noted.append(task.id)
             yield run_one(task)
 
-    monkeypatch.setattr(runner, "processes", lambda workers: team)
+    monkeypatch.setattr(runner, "processes", lambda workers: dispatch)
     return noted
 
 
