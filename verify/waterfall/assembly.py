@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from theorems.arithmetic import FLOAT
 from theorems.ball import BallBounds, ball_bounds
 from theorems.catalogue import THEOREMS
-from theorems.records import Role, Theorem
+from theorems.records import Claim, Role, Theorem
 from theorems.statements.network import THEOREM_E
-from theorems.statements.notation import r_next, remaining, s_next, summed
+from theorems.statements.notation import remaining, summed
 from verify.certificate import Certificate
 from verify.certified_constants import intervals
 from verify.claims import LINEAR
@@ -49,8 +49,9 @@ from verify.waterfall.optimum import (
     unique_chain,
 )
 from verify.waterfall.optimum_points import OptimumPoints, optimum_points
+from verify.waterfall.paths import conserved_chain, conserved_claim, path_chain, remaining_chain
 from verify.waterfall.records import Chain, Constants, NoChain, Waterfall
-from verify.waterfall.steps import Along, along, path_chain, path_claim, rate_chain, summed_chain
+from verify.waterfall.steps import Along, along, path_claim, rate_chain, summed_chain
 from verify.waterfall.unseen import risk_chain, slope_chain, transport_chain
 
 Array = NDArray[np.float64]
@@ -125,12 +126,17 @@ def _along_the_steps(run: CertifiedRun) -> dict[str, Make]:
     theorem, constants, checked = run.theorem, run.constants, run.checked
     path, total = path_claim(theorem), theorem.claim_about(summed)
 
+    def of(claim: Claim | None) -> CheckedClaim | None:
+        return None if claim is None else checked.get(claim.id)
+
     def sums() -> Array:
         return linear_sums(intervals(run.certificate), run.steps).upper
 
     return {
         "path length": lambda: path_chain(theorem, constants, run.along),
         "decrease per step": lambda: rate_chain(theorem, constants, run.along),
+        "conserved inequality": lambda: conserved_chain(theorem, constants, run.along, of(conserved_claim(theorem))),
+        "rest of the path": lambda: remaining_chain(theorem, constants, run.along, of(theorem.claim_about(remaining))),
         "A0-descent": lambda: descent_chain(checked, constants, run.steps, run.along, run.at_marks),
         "summed residuals": lambda: summed_chain(theorem, constants, run.along),
         "C2": lambda: change_chain("C2", checked, constants, run.along, path),
@@ -280,17 +286,13 @@ def _without(verification: Verification, found: Waterfall) -> list[tuple[str, st
     theorem = verification.certificate.theorem
     told = {chain.claim for chain in found.chains} | {what for what, _ in found.omitted}
     assert theorem is not None
-    path, own = path_claim(theorem), {claim.id: claim for claim in theorem.claims}
+    own = {claim.id for claim in theorem.claims}
     reasons = []
     for claim in verification.claims:
         if claim.id in told:
             continue
         reason = "no chain is drawn up for this statement"
-        if claim.id in own and {s_next, r_next} <= own[claim.id].measured.free_symbols:
-            reason = f"the inequality that the chain of {path} takes apart"
-        elif claim.id in own and own[claim.id].measured == remaining:
-            reason = f"{path} restarted at a later step: the same links"
-        elif claim.id in own or claim.theorem == THEOREM_E.id:
+        if claim.id in own or claim.theorem == THEOREM_E.id:
             reason = "see above"
         elif claim.measured is None and THEOREMS[claim.theorem].role is not Role.CONVERGENCE:
             reason = claim.reason

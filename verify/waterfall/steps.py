@@ -1,8 +1,4 @@
-"""Chains of the claims about the steps of a run: path length, rate, summed residuals.
-
-Everything is taken from the theorem's own record: with its conserved inequality s_k + a r_k - b r_k^2/2 <= s_0 the path ends at the
-root rbar of a r - b r^2/2 = s_0, so that s_0/rbar = a - b rbar/2 is the residual which the proof guarantees to be lost per unit of
-length; s_0/r is what the run lost. The stages in between weaken one to the other, an inequality of the proof at a time.
+"""The run as the chains need it, and those of the rate and the summed residuals.
 
 What is known at the marks only (spectrum, drift of the Jacobian, distance) is interpolated along the path. The true values deviate
 from that by at most half the certified beta (for the distance: half of 1) times the length between two marks; the mean of this is
@@ -14,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 
-from theorems.arithmetic import FLOAT
-from theorems.records import Theorem, evaluate_expression
-from theorems.statements.notation import r_next, rbar, s_next, summed, summed_bound
+from theorems.records import Theorem
+from theorems.statements.notation import r_next, summed, summed_bound
 from verify.claims import DECISIVE
 from verify.measured import MeasuredMarks, MeasuredSteps
 from verify.waterfall.records import Chain, Constants, NoChain, Stage, chain_of
@@ -109,101 +103,6 @@ def _apart(at: Array, knots: Array) -> Array:
     index = np.searchsorted(knots, at, side="right") - 1
     x, h = at - knots[index], np.append(np.diff(knots), np.inf)[index]
     return np.asarray(np.where(np.isinf(h), x, 2 * x * (1 - np.divide(x, h, out=np.zeros_like(x), where=h > 0))))
-
-
-def conserved(theorem: Theorem, constants: Constants) -> tuple[float, float] | None:
-    """a and b of the theorem's conserved inequality s + a r - b r^2/2 <= s_0, or None where it has none."""
-    claim = next((claim for claim in theorem.claims if {s_next, r_next} <= claim.measured.free_symbols), None)
-    if claim is None:
-        return None
-    lost = sympy.Poly(sympy.expand(claim.measured - s_next), r_next)
-    a, b = (
-        evaluate_expression(part, constants.values, FLOAT)
-        for part in (lost.coeff_monomial(r_next), -2 * lost.coeff_monomial(r_next**2))
-    )
-    return float(a), float(b)
-
-
-def path_chain(theorem: Theorem, constants: Constants, run: Along) -> Chain:
-    """From the length of the run's path to rbar, in residual lost per unit of length."""
-    claim, coefficients = theorem.claim_about(r_next), conserved(theorem, constants)
-    if claim is None or coefficients is None:
-        raise NoChain(f"Theorem {theorem.id} has no conserved inequality")
-    (a, b), (length, length_error) = coefficients, run.path
-    beta, sigma0, start = constants["beta"], constants["lambda0"] ** 0.5, constants["s0"]
-    lost, bound = start - run.last[0], constants[str(rbar)]
-    slope, slope_error = _slope(run)
-    stages = [
-        Stage(start / length, length_error * start / length),
-        Stage(
-            lost / length,
-            run.last[1] / length + length_error * lost / length,
-            "the run's end",
-            "a path to residual 0; the run stopped before",
-            statement="A-a",
-        ),
-        Stage(
-            slope,
-            slope_error,
-            "finite steps",
-            "first order in the step: |grad J|/(mu s), the loss of s per length",
-            proved=False,
-            statement="A, step inequality",
-        ),
-        Stage(
-            run.mean(run.sigma),
-            run.sigma_error,
-            "alignment of the residual",
-            "|grad J| >= sigma_min mu s, as if the residual pointed in the weakest direction",
-            statement="A, |grad J| >= sigma |grad h|",
-        ),
-        Stage(
-            sigma0 - run.mean(run.drift),
-            run.drift_error,
-            "Weyl",
-            "sigma_min(DF_k) >= sigma0 - |DF_k - DF_N|, as if the drift hit the weakest direction",
-            statement="A, Weyl's inequality",
-        ),
-        Stage(
-            sigma0 - beta * run.mean(run.distance),
-            beta * run.distance_error,
-            "beta",
-            "|DF_k - DF_N| <= beta |theta_k - theta_N|",
-            statement="E4",
-            explained_by="E-jacobian",
-        ),
-        Stage(
-            sigma0 - beta * length / 2,
-            beta * length * length_error / 2,
-            "bent path",
-            "|theta_k - theta_N| <= r_k, the length of the path",
-            statement="A",
-        ),
-        Stage(
-            a - b * length / 2,
-            b * length * length_error / 2,
-            "step inequality",
-            "what L > mu or the size of the step costs: factor kappa or k0 on sigma, and a larger beta",
-            statement="A, step inequality",
-        ),
-        Stage(
-            start / bound,
-            constants.errors["s0"] / bound + start / bound**2 * constants.errors[str(rbar)],
-            "feedback",
-            "a longer path lets sigma_min fall further, up to rbar: a - b rbar/2",
-            statement="A-a",
-        ),
-    ]
-    where = f"steps {run.first} to {run.first + len(run.d)}"
-    return chain_of(claim.id, "path length", "residual per length", True, where, (length, bound), stages)
-
-
-def _slope(run: Along) -> tuple[float, float]:
-    """The mean of |grad J|/(mu s) along the path, and its error; steps with s = 0 have length 0."""
-    moving = run.s > 0
-    slope = np.divide(run.g, run.mu * run.s, out=np.zeros_like(run.g), where=moving)
-    error = np.where(moving, run.slope_error, 0.0) * slope
-    return run.mean(slope), run.mean(error) + 2 * run.path[1] * run.mean(slope)
 
 
 def rate_chain(theorem: Theorem, constants: Constants, run: Along) -> Chain:
