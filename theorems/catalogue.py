@@ -45,9 +45,13 @@ THEOREMS: dict[str, Theorem] = {
 def theorem(identifier: str) -> Theorem:
     """Return the statement of that identifier.
 
-    Raises InputError when there is none, naming the nearest.
+    Raises InputError when there is none, naming the theorem that has a claim of this name, those of this family, or the nearest.
     """
-    if identifier not in THEOREMS:
-        known = ", ".join(THEOREMS)
-        raise InputError(f"unknown theorem {identifier!r}{nearest(identifier, THEOREMS)} (known: {known})")
-    return THEOREMS[identifier]
+    if identifier in THEOREMS:
+        return THEOREMS[identifier]
+    owner = next((item.id for item in THEOREMS.values() if identifier in [claim.id for claim in item.claims]), None)
+    if owner is not None:
+        raise InputError(f"unknown theorem {identifier!r}: it is a claim of theorem {owner}, ask for that")
+    family = [name for name in THEOREMS if name.startswith(f"{identifier}-")]
+    hint = f"; there are {' and '.join(family)}" if family else nearest(identifier, THEOREMS)
+    raise InputError(f"unknown theorem {identifier!r}{hint} (known: {', '.join(THEOREMS)})")

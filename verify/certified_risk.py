@@ -167,7 +167,7 @@ def _loss_at_limit(setup: Setup, choices: RiskChoices, found: EnclosedSnapshot, 
     """The mean loss on the sample where the outputs less the offsets are the minimizers.
 
     The outputs that are judged differ from that by what the offsets differ from f_theta0, or from 0. A clipped loss, less its
-    infimum, is 0 at a minimizer; the ramp is 1 - |minimizer|/margin or 0, and minimizers are known to a relative 2^-52.
+    infimum, is 0 at a minimizer; the ramp is 1 less what the minimizer is on the target's side, over the margin, within [0, 1].
     """
     initial = found.outputs if choices.centered else MidRad(np.zeros_like(setup.offsets))
     total = Fraction(0)
@@ -176,8 +176,10 @@ def _loss_at_limit(setup: Setup, choices: RiskChoices, found: EnclosedSnapshot, 
         squares = sum(((abs(exactly(o) - exactly(m)) + exactly(r)) ** 2 for o, m, r in entries), Fraction(0))
         total += slope * upper(BALL.sqrt(BALL.constant(squares)))
         if choices.loss == "ramp":
-            size = abs(exactly(float(setup.minimizers[i, 0]))) * (1 - Fraction(1, 2**50))
-            total += max(1 - size / exactly(choices.parameter), Fraction(0))
+            target = float(setup.dataset.targets[i, 0])
+            place = setup.loss.minimizer(target)
+            aligned = place.lower if target > 0 else -place.upper
+            total += min(max(1 - aligned / exactly(choices.parameter), Fraction(0)), Fraction(1))
     return total / setup.dataset.points
 
 

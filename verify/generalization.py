@@ -211,6 +211,8 @@ class Judge:
         setup, loss = self.setup, self.loss
         at_optimum = float(loss.values(setup.minimizers, setup.dataset.targets).mean())
         spread = 2.0**-50 * max(1.0, float(np.abs(setup.minimizers).max()))  # of the minimizers of other than the square loss
+        # Where f_theta0 is subtracted, the run goes to minimizers plus what is stored of f_theta0.
+        spread += self.start.error if setup.problem.network.centered else 0.0
         error = loss.slope * setup.architecture.outputs * spread + (setup.dataset.points + 8) * UNIT_ROUNDOFF * loss.largest
         return self._bounds.at(math.nextafter(distance, math.inf), at_optimum + error)
 

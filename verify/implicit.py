@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numerics.roundoff import norm_rounding
+from numerics.roundoff import norm_error
 from theorems.arithmetic import INTERVAL, Interval, as_interval
 from theorems.catalogue import THEOREMS
 from theorems.records import Role, Theorem
@@ -118,12 +118,12 @@ def _told(claim: CheckedClaim, finer: Sharpened) -> CheckedClaim:
 
 def measured_values(setup: Setup, end: RunEnd, nearest: NearestOptimum, reference: Theta) -> dict[str, Interval]:
     """The quantities of B1 to B5 with their errors."""
-    v, relative = end.theta - reference, norm_rounding(setup.architecture.parameters)
+    v, count = end.theta - reference, setup.architecture.parameters
     outside = outside_range(setup, setup.snapshot(reference), reference, v)
     length = float(np.linalg.norm(v))
     values = {
         "outside": _widened(outside, end.error),
-        "travelled": _ball(length, end.error + relative * length),
+        "travelled": _ball(length, end.error + norm_error(length, count)),
     }
     if nearest.found is None or not math.isfinite(nearest.error):
         return values
@@ -134,10 +134,14 @@ def measured_values(setup: Setup, end: RunEnd, nearest: NearestOptimum, referenc
     # |v| - |u| moves by no more than v and u do; the inner product errs by its own size, which is that of v - u.
     both = end.error + nearest.error
     return values | {
-        "nearest": _ball(distance, nearest.error + relative * distance),
-        "deviation": _ball(apart, both + relative * apart),
-        "excess": around(np.asarray(excess), both + 4 * relative * apart, both + 4 * relative * apart),
+        "nearest": _ball(distance, nearest.error + norm_error(distance, count)),
+        "deviation": _ball(apart, both + norm_error(apart, count)),
+        "excess": _signed(excess, both + 4 * norm_error(apart, count)),
     }
+
+
+def _signed(middle: float, error: float) -> Interval:
+    return around(np.asarray(middle), error, error)
 
 
 def checked(

@@ -26,7 +26,7 @@ from numerics.linearized import (
     linearized_run,
 )
 from numerics.nearest import function_norm
-from numerics.roundoff import UNIT_ROUNDOFF, norm_rounding
+from numerics.roundoff import UNDERFLOWN, UNIT_ROUNDOFF, norm_error, norm_rounding
 from theorems.arithmetic import BALL, INTERVAL, Interval, as_interval, lower, upper, working_precision
 from theorems.neurons import neuron_constants
 from theorems.records import Theorem, evaluate_expression
@@ -136,11 +136,11 @@ class _Seen:
         change = found.change
         self.changes.append(change)
         trained = np.array(self.setup.architecture.trained)
-        relative = norm_rounding(self.setup.architecture.parameters)
-        self._add("rho", change.absolute, relative * change.absolute, rounding)
+        count = self.setup.architecture.parameters
+        self._add("rho", change.absolute, norm_error(change.absolute, count), rounding)
         largest = float(change.layers[trained].max())
-        self._add("layer_change", largest, relative * largest, rounding)
-        self.rows["neuron_ratio"].append(self._neurons(change, relative, rounding))
+        self._add("layer_change", largest, norm_error(largest, count), rounding)
+        self.rows["neuron_ratio"].append(self._neurons(change, norm_rounding(count), rounding))
         run = self.linearized
         if run is None:
             return
@@ -148,7 +148,7 @@ class _Seen:
         e = found.outputs - self.setup.offsets - self.setup.minimizers
         gap, size = function_norm(e - linearized_residual(run, mark), nu), function_norm(e, nu)
         start = function_error(self.setup, self.start.errors, float(np.linalg.norm(run.coefficients)))
-        error = function_error(self.setup, found.errors, size) + relative * gap + 4 * UNIT_ROUNDOFF * size
+        error = function_error(self.setup, found.errors, size) + norm_error(gap, count) + 4 * UNIT_ROUNDOFF * size
         error += linearized_residual_error(run, mark, self.start.errors.kernel, start)
         # An error eps of a step moves F by |DF| eps, and once more through beta r.
         self._add("linear_gap", gap, error, 2 * math.sqrt(float(self.constants["Lambda"].upper)) * rounding)
@@ -163,7 +163,7 @@ class _Seen:
         architecture = self.setup.architecture
         moving = [architecture.layer(self.reference, i) for i, moves in enumerate(architecture.trained, 1) if moves]
         size = math.sqrt(sum(float(layer @ layer) for layer in moving))
-        error = norm_rounding(self.setup.architecture.parameters) * size
+        error = norm_error(size, self.setup.architecture.parameters)
         return found | {"theta_norm": around(np.asarray(size), error, error)}
 
     def _add(self, name: str, value: float, error: float, rounding: float) -> None:
@@ -176,8 +176,8 @@ class _Seen:
         for moved, limit, trains in zip(change.neurons, self.limits, self.setup.architecture.trained, strict=True):
             if not trains:
                 continue
-            most = float(moved.max())
-            least = max(most * (1 - relative) - rounding, 0.0)
+            most = float(moved.max()) + UNDERFLOWN
+            least = max(float(moved.max()) * (1 - relative) - UNDERFLOWN - rounding, 0.0)
             low = max(low, least / float(limit.upper) if limit.upper > 0 else (math.inf if least > 0 else 0.0))
             high = max(high, most * (1 + relative) / float(limit.lower) if limit.lower > 0 else (math.inf if most > 0 else 0.0))
         return Interval(np.nextafter(np.asarray(low), -np.inf), np.nextafter(np.asarray(high), np.inf))

@@ -19,7 +19,7 @@ from numerics.errors import NumericsError
 from numerics.jacobian_products import jacobian_vector, vector_jacobian
 from numerics.nearest import Nearest, function_norm, nearest_optimum, norm, solve_kernel
 from numerics.rounding import RoundingErrors
-from numerics.roundoff import UNIT_ROUNDOFF, gamma, norm_rounding
+from numerics.roundoff import UNDERFLOWN, UNIT_ROUNDOFF, gamma, norm_error
 from numerics.snapshots import Snapshot
 from theorems.arithmetic import Interval
 from theorems.records import Theorem
@@ -187,7 +187,7 @@ def nearest_from(setup: Setup, end: RunEnd, reference: Theta) -> NearestOptimum:
     sigma = math.sqrt(max(float(measured.eigenvalues[0]) - measured.errors.eigenvalue, 0.0))
     e = found.residual + function_error(setup, measured.errors, found.residual)
     product = measured.errors.adjoint * found.multiplier_norm
-    z = found.stationarity + product + 2 * UNIT_ROUNDOFF * (norm(found.theta) + norm(reference))
+    z = found.stationarity + UNDERFLOWN + product + 2 * UNIT_ROUNDOFF * (norm(found.theta) + norm(reference))
     error = computed_distance(
         beta=beta,
         radius=radius,
@@ -244,9 +244,11 @@ def outside_range(setup: Setup, found: Snapshot, reference: Theta, v: Array) -> 
     length, sigma0 = norm(y), math.sqrt(max(float(found.eigenvalues[0]) - found.errors.eigenvalue, 0.0))
     seen = function_norm(jacobian_vector(a, phi, reference, data.inputs, y), data.sample_weights)
     inside = (seen + found.errors.product * length) / sigma0 if sigma0 > 0 else math.inf
-    error = found.errors.adjoint * size + 4 * UNIT_ROUNDOFF * norm(v) + norm_rounding(a.parameters) * length
-    low = math.sqrt(max(length**2 - inside**2, 0.0)) - error
-    return Interval(np.asarray(max(low, 0.0)), np.asarray(OUTWARD * (length + error)))
+    error = found.errors.adjoint * size + 4 * UNIT_ROUNDOFF * norm(v)  # of y itself, which is in no range
+    rounding = norm_error(length, a.parameters)
+    least, most = max(length - rounding, 0.0), OUTWARD * (inside + found.errors.product * rounding)
+    low = math.sqrt(max(least**2 - most**2, 0.0)) * (1 - 2.0**-50) - error
+    return Interval(np.asarray(max(low, 0.0)), np.asarray(OUTWARD * (length + rounding + error)))
 
 
 def _defect(found: Snapshot, e: Array, x: Array, nu: Array) -> float:
@@ -255,12 +257,13 @@ def _defect(found: Snapshot, e: Array, x: Array, nu: Array) -> float:
     right, flat = (roots * e).ravel(), (roots * x).ravel()
     size = norm(flat)
     product = gamma(len(flat) + 2) * norm(found.kernel) * size  # | |K| | <= |K|_F
-    return norm(right - found.kernel @ flat) + found.errors.kernel * size + product + 4 * UNIT_ROUNDOFF * norm(right)
+    return norm(right - found.kernel @ flat) + found.errors.kernel * size + product + 4 * UNIT_ROUNDOFF * norm(right) + UNDERFLOWN
 
 
 def function_error(setup: Setup, errors: RoundingErrors, size: float) -> float:
     """|fl (F - y*) - (F - y*)|_nu: rounding of the outputs and of the subtractions, and of the minimizers that are not targets."""
-    spread = 0.0 if setup.loss.is_square else 2.0**-52 * max(1.0, float(np.abs(setup.minimizers).max()))
+    sizes = np.maximum(np.abs(setup.minimizers), 1.0)
+    spread = 0.0 if setup.loss.is_square else 2.0**-52 * OUTWARD * function_norm(sizes, setup.dataset.sample_weights)
     return float(setup.residual_error(errors.residual, errors.residual_relative, size, 0.0)) + spread
 
 

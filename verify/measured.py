@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.roundoff import norm_rounding
+from numerics.roundoff import norm_error
 from theorems.arithmetic import Interval
 from verify.certificate_record import Certificate
 from verify.run import MeasuredRun
@@ -68,7 +68,6 @@ def measured_steps(setup: Setup, certificate: Certificate, run: MeasuredRun, ste
     )
     update = worst("update_error")
     length = step_size * trajectory.gradient_norm[first:]
-    norm_error = norm_rounding(setup.architecture.trained_parameters)
     return MeasuredSteps(
         first=first,
         residual=residual,
@@ -76,7 +75,7 @@ def measured_steps(setup: Setup, certificate: Certificate, run: MeasuredRun, ste
         gradient_norm=trajectory.gradient_norm[first:],
         gradient_error=gradient_error,
         length=length,
-        length_error=norm_error * length + update,
+        length_error=norm_error(length, setup.architecture.trained_parameters) + update,
         step_error=update + step_size * gradient_error,
         mu=setup.mu,
         eta=step_size,
@@ -103,7 +102,6 @@ def measured_marks(setup: Setup, certificate: Certificate, run: MeasuredRun) -> 
             spread = np.where(still, 0.0, error / low + found.forward * (1 / low - 1 / high))
         ratios.append(float(ratio.max()))  # NaN, where a D_l is unknown, stays NaN: undecided
         ratio_errors.append(float(spread.max()))
-    norm_error = norm_rounding(setup.architecture.parameters)
     values = {
         "forward_ratio": column(ratios),
         "jacobian_drift": column([found.jacobian for found in drifts]),
@@ -115,7 +113,7 @@ def measured_marks(setup: Setup, certificate: Certificate, run: MeasuredRun) -> 
         "forward_ratio": column(ratio_errors),
         "jacobian_drift": column([found.errors.jacobian for found in drifts]),
         "kernel_drift": column([found.errors.kernel for found in drifts]),
-        "rho": column([norm_error * found.displacement for found in drifts]),
+        "rho": column([norm_error(found.displacement, setup.architecture.parameters) for found in drifts]),
         "lambda_min_k": column([error for _, error in run.drift_spectra]),
     }
     return MeasuredMarks(steps, values, errors)

@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from numerics.roundoff import UNIT_ROUNDOFF, norm_rounding
+from numerics.roundoff import UNDERFLOWN, UNIT_ROUNDOFF, norm_error
 from numerics.snapshots import Drift, Snapshot
 from theorems.arithmetic import INTERVAL, Interval, as_interval
 from theorems.records import Claim, LossClass, Role, Scope, Theorem, evaluate_expression
@@ -261,8 +261,8 @@ def own_steps(setup: Setup, run: OwnRun, seen: Observed, certified: Certified) -
     theirs = ROUNDOFF[str(run.precision)] / UNIT_ROUNDOFF * ours
     defect, between = np.append(seen.defect[first:], np.nan), np.append(seen.between[first:], 1)
     error = np.where(np.isnan(defect), between * theirs, defect + ours)
-    relative = norm_rounding(setup.architecture.parameters)
-    return dataclasses.replace(steps, length=chord, length_error=relative * chord, step_error=error), ours + theirs
+    length_error = norm_error(chord, setup.architecture.parameters)
+    return dataclasses.replace(steps, length=chord, length_error=length_error, step_error=error + UNDERFLOWN), ours + theirs
 
 
 def check_steps(theorem: Theorem, certificate: Certificate, steps: MeasuredSteps, between: NDArray[np.int64]) -> list[CheckedClaim]:
@@ -311,7 +311,7 @@ def _lowered(
 
 def _slope_at_zero(theorem: Theorem, constants: Intervals, steps: MeasuredSteps) -> float:
     """T'(0), T(s) the bound of the remaining path."""
-    small = SMALL * float(steps.residual[0])
+    small = SMALL * float(steps.residual[0] + steps.residual_error[0])  # which is positive
     return remaining_path(theorem, constants, small) / small
 
 
@@ -345,8 +345,8 @@ def descent_claim(setup: Setup, run: OwnRun, seen: Observed, first: int, roundin
         reason = f"rounding in {run.precision} is as large as the steps: {silent} steps tell nothing"
         nothing = claims_nothing(DESCENT, "", reason)
         return dataclasses.replace(nothing, verdict=Verdict.UNDECIDED, counts=counted({Verdict.UNDECIDED: silent}))
-    relative = norm_rounding(setup.architecture.parameters)
-    sides = around(defect[tells], relative * defect[tells], relative * defect[tells]), Interval(bound[tells], bound[tells])
+    error = norm_error(defect[tells], setup.architecture.parameters)
+    sides = around(defect[tells], error, error), Interval(bound[tells], bound[tells])
     found = summarize(DESCENT, "", *sides, places[tells])
     missing = int((~consecutive).sum())
     notes = [f"{silent} further not counted as checks: rounding is as large as the step"] if silent else []

@@ -74,7 +74,7 @@ def _limit(
     reference = run.theta(first)
     nearest = nearest_from(setup, end, reference)
     _, found = claims_at_end(setup, [theorem], end, nearest, reference, last, certificate.is_linear)
-    told = f"{end.steps} further steps of gradient descent from the last record, the limit known to {end.error:.2g}"
+    told = f"{end.steps} further steps of gradient descent in float64 from the last record, their limit known to {end.error:.2g}"
     return [claim_renumbered(dataclasses.replace(claim, reason=f"{claim.reason}; {told}"), run) for claim in found], []
 
 

@@ -24,7 +24,7 @@ from numerics.errors import NumericsError
 from numerics.losses import LossKernel
 from numerics.network import Architecture, initialize
 from numerics.rounding import ACTIVATION_ULPS
-from numerics.roundoff import UNIT_ROUNDOFF
+from numerics.roundoff import UNDERFLOWN, UNIT_ROUNDOFF
 from numerics.snapshots import Drift, Snapshot, drift, snapshot
 from numerics.training import GradientDescent
 from theorems.activations import Activation
@@ -229,15 +229,17 @@ class Setup:
 
     @property
     def _subtraction_error(self) -> float:
-        """What rounding f - offset and then y - t costs in the nu-norm, beside a relative error of the residual: u |t| each."""
-        return 2 * UNIT_ROUNDOFF * float(np.abs(self.minimizers).max())
+        """What rounding f - offset and then y - t costs in the nu-norm, u |t|_nu each, and squares that underflow; beside a
+        relative error of the residual."""
+        squares = np.sum(self.minimizers**2, axis=1)
+        return 2 * UNIT_ROUNDOFF * (1 + 2.0**-20) * math.sqrt(float(self.dataset.sample_weights @ squares)) + UNDERFLOWN
 
     def gradient_error(self, constant: float, slope: float, residual: Any, lambda_max: float, loss_slope: float) -> Any:
         """Bound of the error of the gradient norms of a run.
 
         loss_slope: the largest error of loss' seen at the marks, against balls; it enters through |DF| <= sqrt(lambda_max).
         """
-        error = constant + slope * residual
+        error = constant + slope * residual + UNDERFLOWN
         return error if self.loss.is_square else error + math.sqrt(lambda_max * self.architecture.outputs) * SAFETY * loss_slope
 
     def loss_errors(self, found: Snapshot) -> tuple[float, float]:

@@ -119,7 +119,8 @@ def render(theorems: Sequence[Theorem], style: str, full: bool, ledger: Mapping[
         return "\n".join(theorem_page(item, ledger[item.id]) for item in theorems).rstrip("\n")
     one: Callable[[Theorem], str] = {"terminal": _terminal, "latex": _latex}[style]
     if style == "terminal" and not full:
-        return "\n".join(f"{theorem.id:<12}{theorem.title} ({theorem.role.value})" for theorem in theorems)
+        width = max(len(theorem.id) for theorem in theorems) + 2
+        return "\n".join(f"{theorem.id:<{width}}{theorem.title} ({theorem.role.value})" for theorem in theorems)
     return "\n\n".join(one(theorem) for theorem in theorems)
 
 

@@ -276,6 +276,20 @@ def test_where_h1_does_not_apply_the_reason_is_told(name: str) -> None:
     unjudged(found, words)
 
 
+def test_the_ramp_costs_all_where_the_loss_pulls_to_the_wrong_side() -> None:
+    """(y + t)^2/2 is least at -t: every point of the limit is on the wrong side, and the mean ramp loss there is 1."""
+    sections = {
+        "data": LAW,
+        "network": {"hidden": [5], "output_scale": 30.0},
+        "loss": {"name": "(y+t)^2/2"},
+        "generalization": {"loss": "ramp"},
+    }
+    follows = made(sections).consequences
+    assert follows is not None
+    assert isinstance(follows.risk, CertifiedRisk)
+    assert follows.risk.stated.terms["empirical_loss_at_most"] >= 1
+
+
 def test_the_ramp_is_for_one_output(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     np.savez(tmp_path / "two.npz", X=generator.standard_normal((9, 4)), y=generator.standard_normal((9, 2)))

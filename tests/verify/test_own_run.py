@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-from verify.assertions import OwnRun
+from verify.assertions import OwnRun, check_theorem
 from verify.errors import ProblemError
+from verify.own_run import own_setup
+from verify.verdict import Verdict
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,33 @@ def test_records_of_one_array_that_is_overwritten_are_found_out() -> None:
     with pytest.raises(ProblemError, match=r"weights\[0\] and weights\[1\] are the same memory.*record copies"):
         OwnRun(records, np.eye(2), np.ones(2), 0.1)
     OwnRun(records, np.eye(2), np.ones(2), 0.1, trained=[2])  # an untrained layer may be the same array
+
+
+def test_the_residual_of_many_outputs_and_offsets_is_within_what_is_stated() -> None:
+    """f - offset - target with f of the size of the rounding: what is stored loses sqrt(k) u in the norm."""
+    k, points = 100, np.eye(2)
+    first = np.random.default_rng(0).standard_normal((3, 2))
+    h = np.tanh(points @ first.T / math.sqrt(2)) / math.sqrt(3)
+    second = np.tile(np.linalg.lstsq(h, np.full(2, 1e-16), rcond=None)[0], (k, 1))
+    step = 0.5 / np.linalg.eigvalsh(h @ h.T / 2)[-1]
+    run = OwnRun([[first, second + 0.0] for _ in range(3)], points, np.ones((2, k)), step, offsets=-np.ones((2, k)), trained=[2])
+    certificate = check_theorem(run, "A", start=0).certificate
+    exact = math.sqrt(float(np.sum((h @ second.T) ** 2)) / 2)
+    assert not certificate.certified or certificate.constants["s0"].upper >= exact
+    assert own_setup(run).residual_error(0.0, 0.0, 0.0, 0.0) >= exact
+
+
+def test_squares_that_underflow_decide_nothing() -> None:
+    """Weights and targets of 1e-161, whose squares are 0: the path comes out as 0."""
+    rng = np.random.default_rng(0)
+    points, first, size = rng.standard_normal((6, 3)), rng.standard_normal((40, 3)), 1e-161
+    h = np.tanh(points @ first.T / math.sqrt(3)) / math.sqrt(40)
+    values, vectors = np.linalg.eigh(h @ h.T / 6)
+    target, step = vectors[:, 0] * math.sqrt(6), 0.9 / values[-1]
+    weights, u = [], np.zeros(40)
+    for _ in range(50):
+        weights.append([first, size * u[None]])
+        u = u - step * h.T @ (h @ u - target) / 6
+    run = OwnRun([[one.copy(), two] for one, two in weights], points, size * target, step)
+    found = check_theorem(run, "A", start=0)
+    assert Verdict.HOLDS not in {claim.verdict for claim in found.claims if claim.id.startswith("A-")}
