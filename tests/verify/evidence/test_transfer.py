@@ -95,6 +95,7 @@ def fabricated(exponent: float, parametrization: str) -> list[dict]:
     about = {"section": "run", "layers": 2, "output_scale": 1.0, "parametrization": parametrization}
     return [
         {**about, "width": width, "draw": draw, "best_step": width**exponent, "stable_step": width ** (exponent + 0.01 * draw)}
+        | ({"certified_step": width**exponent} if parametrization == "NTK" else {})
         for width in (64, 256, 1024)
         for draw in range(10)
     ]
@@ -113,7 +114,12 @@ def fabricated(exponent: float, parametrization: str) -> list[dict]:
 )
 def test_the_slopes_decide(parametrization, exponent, verdict) -> None:
     rows = transfer.slope_rows(fabricated(exponent, parametrization))
-    assert [row[verdict] for row in rows] == [1, 1] if verdict != "undecided" else rows[1]["undecided"] == 1
+    assert [row["quantity"] for row in rows] == [
+        "best_step",
+        "stable_step",
+        *(["certified_step"] if parametrization == "NTK" else []),
+    ]
+    assert all(row[verdict] for row in rows) if verdict != "undecided" else rows[1]["undecided"] == 1
     missing = fabricated(exponent, parametrization)
     missing[3]["best_step"] = None
     assert transfer.slope_rows(missing)[0]["undecided"] == 1
