@@ -116,7 +116,7 @@ class _Seen:
     ) -> None:
         assert certificate.step_size is not None
         self.setup, self.reference, self.constants = setup, reference, constants
-        self.limits = _neuron_limits(certificate)
+        self.limits = neuron_limits(certificate)
         self.rows: dict[str, list[Interval]] = {"rho": [], "layer_change": [], "neuron_ratio": []}
         self.changes: list[WeightChange] = []
         self.start = setup.snapshot(reference)
@@ -207,7 +207,7 @@ def linear_sums(constants: Mapping[str, Interval], steps: MeasuredSteps) -> Inte
     return Interval(*sums)
 
 
-def _neuron_limits(certificate: Certificate) -> list[Interval]:
+def neuron_limits(certificate: Certificate) -> list[Interval]:
     """C_1, ..., C_L on the certificate's ball, enclosed from the measured norms."""
     assert certificate.point is not None
     with working_precision():

@@ -18,7 +18,7 @@ from numerics.nearest import function_norm
 from numerics.norms import spectral_norm
 from theorems.arithmetic import INTERVAL, as_interval
 from theorems.records import evaluate_expression
-from theorems.statements.lazy import THEOREM_C3
+from theorems.statements.lazy import THEOREM_C2, THEOREM_C3
 from theorems.statements.network import THEOREM_E
 from verify.certificate_record import Certificate
 from verify.certified_constants import intervals
@@ -42,7 +42,7 @@ from verify.evidence.tabulated import (
     widths_of,
 )
 from verify.evidence.team import Team
-from verify.lazy import lazy_training
+from verify.lazy import lazy_training, neuron_limits
 from verify.measured import measured_steps
 from verify.problem import Problem
 from verify.run import mark_steps, measure_run
@@ -53,6 +53,8 @@ from verify.verification import check_run, silent, start_certificate
 MEASURED = (
     ("kernel_drift", "largest |K_k − K_0|/λ_max(K_0)", "C1"),
     ("weight_change", "largest |θ_k − θ_0|/|θ_0|", "C2"),
+    ("layer_change", "largest |θ_k^l − θ_0^l|/|θ_0^l|", "C2-layers"),
+    ("neuron_change", "largest |w_k − w_0|/|w_0| of a neuron", "C2-neurons"),
     ("linear_gap", "largest |e_k − ē_k|_ν/s_0", "C3"),
 )
 COLUMNS = (
@@ -97,15 +99,18 @@ def from_start(setup: Setup, theta0: Theta, step_size: float) -> dict[str, Any]:
     residual = first.outputs - setup.offsets - setup.minimizers
     linear = linearized_run(first.kernel, residual, nu, step_size)
     descent, theta, done = setup.descent(step_size), theta0.copy(), 0
-    largest, s = dict.fromkeys(("kernel_drift", "weight_change", "linear_gap"), 0.0), math.inf
+    largest, s = dict.fromkeys([name for name, _, _ in MEASURED], 0.0), math.inf
     for mark in mark_steps(options.steps)[1:]:
         segment = descent.advance(theta, mark - done, options.stop_residual, theta0)
         done += segment.steps_done
         found = setup.snapshot(theta)
         e = found.outputs - setup.offsets - setup.minimizers
+        change, trained = weight_change(setup.architecture, theta, theta0), setup.architecture.trained
         seen = {
             "kernel_drift": spectral_norm(found.kernel - first.kernel).upper / float(first.eigenvalues[-1]),
-            "weight_change": weight_change(setup.architecture, theta, theta0).relative,
+            "weight_change": change.relative,
+            "layer_change": max(value for value, moves in zip(change.layers_relative.tolist(), trained, strict=True) if moves),
+            "neuron_change": max(float(each.max()) for each, moves in zip(change.neurons_relative, trained, strict=True) if moves),
             "linear_gap": function_norm(e - linearized_residual(linear, done), nu) / function_norm(residual, nu),
         }
         largest = {name: max(value, seen[name]) for name, value in largest.items()}
@@ -116,26 +121,35 @@ def from_start(setup: Setup, theta0: Theta, step_size: float) -> dict[str, Any]:
 
 
 def _bounds(start: Certificate, theta0: Theta, setup: Setup) -> dict[str, float]:
-    """Upper ends of the bounds for the whole run, divided as what is measured: C1 with rho = rbar, C2, C3 without its sum."""
+    """Upper ends of the bounds for the whole run, divided as what is measured: C1 with rho = rbar, C2, C3 without its sum.
+
+    What a layer or a neuron may move is divided by the smallest norm of one.
+    """
     known = intervals(start)
     known["rho"] = known["rbar"]
     known |= THEOREM_C3.evaluate_constants(known, INTERVAL)
-    drift = next(claim for claim in THEOREM_E.claims if claim.id == "C1")
-    gap = next(claim for claim in THEOREM_C3.claims if claim.id == "C3")
-    ends = [float(as_interval(evaluate_expression(claim.bound, known, INTERVAL)).upper) for claim in (drift, gap)]
-    trained = [setup.architecture.layer(theta0, i) for i, moves in enumerate(setup.architecture.trained, 1) if moves]
-    size = math.sqrt(sum(float(part @ part) for part in trained))
+    claims = (THEOREM_E.claim("C1"), THEOREM_C3.claim("C3"), THEOREM_C2.claim("C2-neurons"))
+    drift, gap, path = (float(as_interval(evaluate_expression(claim.bound, known, INTERVAL)).upper) for claim in claims)
+    a, moves = setup.architecture, [i for i, trained in enumerate(setup.architecture.trained) if trained]
+    layers, reach = [float(np.linalg.norm(a.layer(theta0, i + 1))) for i in moves], neuron_limits(start)
+    neurons = [np.hypot(np.linalg.norm(a.weight(theta0, i + 1), axis=1), a.bias(theta0, i + 1)) for i in moves]
+    rbar = float(known["rbar"].upper)
     return {
-        "kernel_drift_bound": ends[0] / float(known["lambda_max"].lower),
-        "weight_change_bound": float(known["rbar"].upper) / size,
-        "linear_gap_bound": ends[1] / float(known["s0"].lower),
+        "kernel_drift_bound": drift / float(known["lambda_max"].lower),
+        "weight_change_bound": rbar / float(np.linalg.norm(layers)),
+        "layer_change_bound": rbar / min(layers),
+        "neuron_change_bound": max(
+            float(reach[i].upper) * path / float(sizes.min()) for i, sizes in zip(moves, neurons, strict=True)
+        ),
+        "linear_gap_bound": gap / float(known["s0"].lower),
     }
 
 
 def figures(rows: Sequence[Row]) -> dict[str, bytes]:
     """SVG by file name: a panel for each measured quantity."""
-    figure = Figure(figsize=(11, 3.8), layout="constrained")
-    for axes, (column, label, claim) in zip(figure.subplots(1, len(MEASURED)), MEASURED, strict=True):
+    figure = Figure(figsize=(11, 7.4), layout="constrained")
+    *panels, last = figure.subplots(2, 3).ravel()
+    for axes, (column, label, claim) in zip(panels, MEASURED, strict=True):
         for number, (layers, scale) in enumerate(regimes_of(rows)):
             some = chosen(rows, layers=layers, output_scale=scale)
             widths = widths_of(some)
@@ -144,7 +158,8 @@ def figures(rows: Sequence[Row]) -> dict[str, bytes]:
             line(axes, widths, by_draw(some, f"{column}_bound", widths), number, f"bound, {name}")
         against_width(axes, label)
         axes.set_title(f"bound: {claim}", fontsize=8)
-    axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    last.axis("off")
+    last.legend(*panels[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="center")
     return {"lazy.svg": svg(figure)}
 
 
@@ -156,7 +171,7 @@ def page(rows: Sequence[Row], quick: bool, seed: int) -> str:
 {described(rows)}.
 
 Over the whole run from its start, the largest value at the marks of: the kernel's drift, the relative change of
-all weights, and the
+all weights, of a layer and of the weights into a neuron, and the
 distance to the linearized model under the same steps (computed exactly through the kernel at the start).
 {certified} of {len(rows)}
 runs are certified at their start; there C1, C2 and C3 are checked at every mark, and their bounds for the whole
@@ -172,12 +187,25 @@ The others are measured only: nothing is claimed from a start that is not certif
             values, bound = by_draw(some, column, widths), by_draw(some, f"{column}_bound", widths)
             slopes = [text_of(slope_over_draws(widths, both)) for both in (values, bound)]
             room = float(np.nanmin(bound / values)) if np.isfinite(bound).any() else None
-            lines.append([layers, scale, label, first_to_last(values), slopes[0], claim, first_to_last(bound), slopes[1], room])
-    head = ["L", "α", "measured", "first → last width", "slope", "claim", "bound, first → last", "slope of the bound", "least room"]
+            theory = f"{_expected(column, layers):g}"
+            told = [first_to_last(values), slopes[0], theory, claim, first_to_last(bound), slopes[1], room]
+            lines.append([layers, scale, label, *told])
+    head = [
+        "L",
+        "α",
+        "measured",
+        "first → last width",
+        "slope",
+        "theory",
+        "claim",
+        "bound, first → last",
+        "slope of the bound",
+        "least room",
+    ]
     seen = (
         "Medians over the draws; slopes against the logarithm of the width, with limits for the median over the draws "
-        "(confidence at least 95% each). By theory the first and the third are O(m^{−1/2}), and so is the second for "
-        "L = 2; for L > 2 it is O(1/m), because |θ_0| grows like m there. These are bounds for large widths: a slope may be "
+        "(confidence at least 95% each). By theory all are O(m^{−1/2}), but for L > 2 the relative change of all weights is "
+        "O(1/m), where the norm of θ_0 grows like m. These are bounds for large widths: a slope may be "
         "steeper, so the slopes are evidence and have no verdict. Room: bound ÷ measured."
     )
     return joined(

@@ -117,6 +117,13 @@ def test_the_bounds_of_lazy_training_are_those_of_its_claims(found) -> None:
     assert scaled["weight_change_bound"] == pytest.approx(bounds["C2"], rel=1e-9)
     assert scaled["linear_gap_bound"] == pytest.approx(bounds["C3"] / steps.residual[0], rel=1e-9)
     size = float(np.linalg.norm(theta0))
+    for name in ("layer", "neuron"):  # of the claims, each divided by the smallest norm
+        assert scaled[f"{name}_change"] <= scaled[f"{name}_change_bound"]
+    smallest = min(float(np.linalg.norm(setup.architecture.layer(theta0, i))) for i in (1, 2))
+    assert scaled["layer_change_bound"] == pytest.approx(bounds["C2-layers"] / smallest, rel=1e-9)
+    assert scaled["neuron_change"] == pytest.approx(
+        max(float(x.max()) for c in claimed.changes for x in c.neurons_relative), rel=1e-9
+    )
     assert scaled["weight_change"] == pytest.approx(max(change.absolute for change in claimed.changes) / size, rel=1e-9)
     gaps = claimed.values["linear_gap"]
     measured = scaled["linear_gap"] * steps.residual[0]

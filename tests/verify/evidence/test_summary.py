@@ -119,12 +119,16 @@ def lazy() -> list[str]:
     two, three = ([{"layers": depth, "output_scale": scale} for scale in (1.0, big)] for depth, big in ((2, 64.0), (3, 256.0)))
     others = [slope("lazy", column, **about).estimate for column in ("kernel_drift", "linear_gap") for about in (*two, *three)]
     assert max(others) < -0.5
-    factors = [at_least(ratios("lazy", f"{name}_bound", name), 2) for name in ("kernel_drift", "weight_change", "linear_gap")]
+    single = [slope("lazy", column, **about).estimate for column in ("layer_change", "neuron_change") for about in (*two, *three)]
+    names = ("kernel_drift", "weight_change", "linear_gap", "layer_change", "neuron_change")
+    factors = [at_least(ratios("lazy", f"{name}_bound", name), 2) for name in names]
     return [
         f"with {slopes('lazy', 'weight_change', *two)} for L = 2",
         f"with {slopes('lazy', 'weight_change', *three)} for L = 3",
         f"fall like {span(others)}",
-        f"by a factor of {factors[0]} at least, C2 by {factors[1]}, C3 by {factors[2]}",
+        f"with {span(single)}, as the theory's",
+        f"by a factor of {factors[0]} at least, C2 by {factors[1]} (for layers {factors[3]}, for neurons {factors[4]}), "
+        f"C3 by {factors[2]}",
     ]
 
 
