@@ -23,11 +23,11 @@ from verify.command_group import stages
 def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: int, workers: int | None, as_json: bool) -> None:
     """Run an experiment, or without a name all of them.
 
-    Writes evidence/NAME.csv, .json and .md and figures/NAME.svg under DIR. Exit status: 0 every check holds, 1 one is violated,
-    3 one is undecided, 2 bad input.
+    Writes evidence/NAME.csv, .json and .md and figures/NAME.svg under DIR, and of all together evidence.html, one self-contained
+    page. Exit status: 0 every check holds, 1 one is violated, 3 one is undecided, 2 bad input.
     """
     from verify import fields
-    from verify.evidence import catalogue, findings
+    from verify.evidence import catalogue, findings, one_page
     from verify.evidence.team import team_of
     from verify.output import as_text, require_directory
     from verify.verdict import counted
@@ -45,6 +45,7 @@ def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: in
     many = how_many(workers)
     require_directory(out)
     documents: dict[str, object] = {}
+    done: dict[str, findings.Findings] = {}
     statuses = []
     with stages() as progress, team_of(many, progress) as team:
         for item in chosen:
@@ -54,9 +55,14 @@ def experiments(name: str | None, out: Path, listed: bool, quick: bool, seed: in
             files = findings.contents(item, found, document)
             findings.write(out, files)
             statuses.append(found.status)
+            done[item.name] = found
             if not as_json:
                 totals = ", ".join(f"{count} {verdict.name}" for verdict, count in counted(dict(found.counts)).items())
                 click.echo(f"{item.name}: {totals}\nwritten to {out}: {', '.join(files)}")
+    if name is None:
+        findings.write(out, {one_page.NAME: one_page.one_page(done)})
+        if not as_json:
+            click.echo(f"all of it as one page: {out / one_page.NAME}")
     if as_json:
         click.echo(as_text(documents if name is None else document), nl=False)
     sys.exit(1 if 1 in statuses else max(statuses))

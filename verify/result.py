@@ -332,7 +332,9 @@ def _weight_arrays(architecture: Architecture, theta: Theta, prefix: str) -> dic
 
 def run_arrays(run: MeasuredRun) -> dict[str, np.ndarray[Any, Any]]:
     """What was recorded: per step k = 0..end the residual, loss gap, gradient norm, path length, displacement from the start (total
-    in column 0, then per layer); per mark its step, the extreme eigenvalues, |K_k - K_0| and the operator norms |W_l|."""
+    in column 0, then per layer); per mark its step, the extreme eigenvalues, |K_k - K_0| and the operator norms |W_l|. At the marks
+    after the certification step: the relative change since then of each layer, and the largest of the weights into a neuron of it.
+    """
     trajectory, marks = run.trajectory, run.marks
     return {
         "residual": trajectory.residual,
@@ -345,6 +347,9 @@ def run_arrays(run: MeasuredRun) -> dict[str, np.ndarray[Any, Any]]:
         "lambda_max": np.array([mark.lambda_max for mark in marks]),
         "kernel_drift": np.array([mark.kernel_drift for mark in marks]),
         "operator_norms": np.array([mark.operator_norms for mark in marks]),
+        "lazy_step": np.array([step for step, _ in run.drifts], dtype=np.int64),
+        "layer_change": np.array([look.change.layers_relative for look in run.lazy]),
+        "neuron_change": np.array([[each.max() for each in look.change.neurons_relative] for look in run.lazy]),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -22,7 +23,8 @@ from verify.evidence.assumption import ASSUMPTION
 from verify.evidence.assumption_grid import FULL, QUICK, Grid
 from verify.evidence.assumption_results import Counted, Results
 from verify.evidence.assumption_rows import COLUMNS
-from verify.evidence.findings import Experiment, Findings
+from verify.evidence.findings import Experiment, Findings, picture
+from verify.evidence.one_page import one_page
 from verify.evidence.tabulated import Row
 from verify.verdict import Verdict
 
@@ -83,9 +85,22 @@ def test_without_a_name_all_are_run(tmp_path, monkeypatch) -> None:
     assert done.exit_code == 0
     assert set(json.loads(done.output)) == set(known)
     assert {path.read_text() for path in tmp_path.glob("evidence/*.md")} == {f"{name}True7" for name in known}
+    page = (tmp_path / "evidence.html").read_text()
+    for name in known:
+        assert f"{name}True7" in page
+        assert f'<a href="#{name}">' in page
     for status, code in ((Verdict.UNDECIDED, 3), (Verdict.VIOLATED, 1)):
         known["lazy"] = stand_in("lazy", status)
         assert call("--quick", "--out", str(tmp_path)).exit_code == code
+
+
+def test_the_one_page_holds_its_figures_and_escapes_what_is_no_markdown() -> None:
+    words = "# Evidence\n\n<b>x</b>\n\n" + picture("a figure", "a.svg")
+    page = one_page({"lazy": Findings((), (), {}, {Verdict.HOLDS: 3}, {"a.svg": b"<svg/>"}, words)}).decode()
+    assert "<h2>Evidence</h2>" in page
+    assert "&lt;b&gt;x" in page
+    assert re.findall(r'src="([^"]*)"', page) == ["data:image/svg+xml;base64," + base64.b64encode(b"<svg/>").decode()]
+    assert "http" not in page
 
 
 def test_a_run_writes_everything_and_says_so(tiny, tmp_path) -> None:
